@@ -1,0 +1,30 @@
+/**
+ * The one source of time. Override the provider to run an application on a virtual clock.
+ *
+ * Wall time says when tokens expire; monotonic time says how long something took.
+ */
+export abstract class Clock {
+  /** Wall time, epoch milliseconds. May jump. */
+  abstract wall(): number;
+  /** Milliseconds since an arbitrary start. Never goes back. */
+  abstract mono(): number;
+  /** Calls `callback` once after `delayMs`; the returned function cancels it. */
+  abstract setTimeout(callback: () => void, delayMs: number): () => void;
+}
+
+/** The machine's own clocks. Its timers do not keep a process alive. */
+export class SystemClock extends Clock {
+  override wall(): number {
+    return Date.now();
+  }
+
+  override mono(): number {
+    return performance.now();
+  }
+
+  override setTimeout(callback: () => void, delayMs: number): () => void {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  }
+}

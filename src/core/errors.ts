@@ -1,0 +1,133 @@
+import type { RevocationReceipt } from './revocation.js';
+
+/** Everything this library throws on purpose. Carries no token, secret or personal claim. */
+export abstract class GenAuthError extends Error {
+  /** Stable and machine-readable; the message is for people and may change. */
+  abstract readonly code: string;
+
+  constructor(message: string) {
+    super(message);
+    this.name = new.target.name;
+  }
+}
+
+/** The module was configured wrongly. Thrown once, at start, with every fault found. */
+export class GenAuthOptionsError extends GenAuthError {
+  override readonly code = 'invalid_options';
+
+  /** @param faults one sentence for each option at fault, naming it and saying what to do */
+  constructor(readonly faults: readonly string[]) {
+    super(
+      `GenAuthModule is not configured correctly:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
+    );
+  }
+}
+
+/** The request is not one a bearer token can be read from (RFC 6750 §3.1 `invalid_request`). */
+export class BearerRequestError extends GenAuthError {
+  override readonly code = 'invalid_request';
+}
+
+/** Why a token is refused. For the operator only: callers learn `invalid_token` and no more. */
+export type TokenRefusal =
+  | 'malformed'
+  | 'oversized'
+  | 'not_canonical'
+  | 'not_json'
+  | 'duplicate_member'
+  | 'encrypted'
+  | 'nested'
+  | 'header_type'
+  | 'critical_header'
+  | 'compressed'
+  | 'algorithm'
+  | 'token_type'
+  | 'unknown_key'
+  | 'ambiguous_key'
+  | 'unsuitable_key'
+  | 'signature'
+  | 'issuer'
+  | 'audience'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'issued_in_future'
+  | 'claim_missing'
+  | 'claim_type'
+  | 'not_an_access_token'
+  | 'sender_constrained'
+  | 'inactive'
+  | 'revoked';
+
+/** The token is refused, definitely: asking again changes nothing (RFC 6750 §3.1 `invalid_token`). */
+export class TokenError extends GenAuthError {
+  override readonly code = 'invalid_token';
+
+  /** @param detail names the header, claim or rule at fault, never its value */
+  constructor(
+    readonly reason: TokenRefusal,
+    detail: string,
+  ) {
+    super(`Token refused (${reason}): ${detail}`);
+  }
+}
+
+/** The token is good but does not carry what the route asks for (RFC 6750 §3.1). */
+export class InsufficientScopeError extends GenAuthError {
+  override readonly code = 'insufficient_scope';
+
+  /** @param scopes what the route asks for: the application's own words, never the caller's */
+  constructor(readonly scopes: readonly string[]) {
+    super(`The token lacks a scope that is asked for here: ${scopes.join(' ')}`);
+  }
+}
+
+/** Why no verdict was possible. */
+export type Unavailability =
+  | 'no_answer'
+  | 'bad_answer'
+  | 'busy'
+  | 'keys_stale'
+  | 'log_stale'
+  | 'log_catching_up'
+  | 'log_not_covered'
+  | 'revocation_boundary'
+  | 'stopped';
+
+/** Neither yes nor no could be said. Never a statement about the token: it may be good. */
+export class GenAuthUnavailableError extends GenAuthError {
+  override readonly code = 'temporarily_unavailable';
+
+  /** @param retryAfterMs a sensible pause before the caller tries again */
+  constructor(
+    readonly reason: Unavailability,
+    detail: string,
+    readonly retryAfterMs = 1_000,
+  ) {
+    super(`No verdict possible (${reason}): ${detail}`);
+  }
+}
+
+/** What kept a revocation from being complete. */
+export type RevocationFailure =
+  | 'invalid_request'
+  | 'log_not_acknowledged'
+  | 'genauth_unreachable'
+  | 'genauth_refused'
+  | 'token_outlives_log'
+  | 'index_full'
+  | 'no_outbox'
+  | 'stopped';
+
+/**
+ * A revocation did not take effect completely. What did take effect stays: `receipt` says which steps.
+ * Revoking again is safe and is the way to finish.
+ */
+export class RevocationError extends GenAuthError {
+  constructor(
+    override readonly code: RevocationFailure,
+    detail: string,
+    readonly receipt: RevocationReceipt,
+  ) {
+    super(`Revocation incomplete (${code}): ${detail}`);
+  }
+}

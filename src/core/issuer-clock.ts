@@ -1,0 +1,47 @@
+/** How far an issuer's clock may be from ours: `issuer - ours`, milliseconds. */
+export interface ClockOffset {
+  /** Never above 0. */
+  readonly lowMs: number;
+  /** Never below 0. */
+  readonly highMs: number;
+}
+
+const FORGET_AFTER_MS = 10 * 60_000;
+
+/**
+ * What is known of an issuer's clock, learned from the `Date` headers of its answers (RFC 9110 §6.6.1).
+ *
+ * The true offset is taken to lie between the learned bounds *and* zero: a proxy that answers with a
+ * wrong date can make us ask GenAuth more often, but cannot make us accept by mistake.
+ */
+export class IssuerClock {
+  #low: number;
+  #high: number;
+  #learnedAt = -Infinity;
+
+  /** @param unknownMs how far apart the clocks may be before anything was learned */
+  constructor(private readonly unknownMs: number) {
+    this.#low = -unknownMs;
+    this.#high = unknownMs;
+  }
+
+  /** Takes in the date of an answer whose exchange lasted from `sentAt` to `receivedAt`. */
+  observe(date: string, sentAt: number, receivedAt: number): void {
+    const second = Date.parse(date);
+    if (Number.isNaN(second) || receivedAt < sentAt) return;
+    const [low, high] = [second - receivedAt, second + 1_000 - sentAt];
+    const known = receivedAt - this.#learnedAt < FORGET_AFTER_MS;
+    const agrees = known && low <= this.#high && high >= this.#low;
+    this.#low = agrees ? Math.max(low, this.#low) : low;
+    this.#high = agrees ? Math.min(high, this.#high) : high;
+    if (!agrees) this.#learnedAt = receivedAt;
+  }
+
+  /** The bounds as of `now`; wide again when nothing was heard for long. */
+  offset(now: number): ClockOffset {
+    if (now - this.#learnedAt >= FORGET_AFTER_MS) {
+      return { lowMs: -this.unknownMs, highMs: this.unknownMs };
+    }
+    return { lowMs: Math.min(this.#low, 0), highMs: Math.max(this.#high, 0) };
+  }
+}

@@ -1,0 +1,122 @@
+import { TokenError } from './errors.js';
+import type { JsonObject } from './json.js';
+
+/**
+ * Who a verified token speaks for. Frozen all the way down; never holds the token itself.
+ *
+ * Instants are epoch milliseconds.
+ */
+export interface Principal {
+  /** The configured application that vouches for the token. */
+  readonly appId: string;
+  /** Identity of the token: a digest of what was signed. The same for every spelling of one token. */
+  readonly id: string;
+  /** `iss`, one of the application's configured issuers. */
+  readonly issuer: string;
+  /** `sub`: the user. Absent from machine-to-machine tokens. */
+  readonly sub?: string;
+  /** The client the token was issued to: `client_id`, else `azp`, else a lone `aud`. */
+  readonly clientId?: string;
+  /** `aud`, always as a list. */
+  readonly audience: readonly string[];
+  /** `scope`, split at spaces. */
+  readonly scopes: readonly string[];
+  /** `exp`. */
+  readonly expiresAt: number;
+  /** `iat`. */
+  readonly issuedAt?: number;
+  /** `nbf`. */
+  readonly notBeforeAt?: number;
+  /** `jti`. */
+  readonly tokenId?: string;
+  /** `sid`. */
+  readonly sessionId?: string;
+  /** Every claim, or every member of the introspection answer, as received. */
+  readonly claims: JsonObject;
+}
+
+/**
+ * The claims in the terms of this library. Says nothing about whether the token may be used.
+ *
+ * @throws {TokenError} a claim that decides something here has the wrong type
+ */
+export function principalOf(claims: JsonObject, appId: string, id: string): Principal {
+  const audience = audienceOf(claims);
+  const [sub, azp] = [text(claims, 'sub'), text(claims, 'azp')];
+  const clientId =
+    text(claims, 'client_id') ?? azp ?? (audience.length === 1 ? audience[0] : undefined);
+  const [issuedAt, notBeforeAt] = [instant(claims, 'iat'), instant(claims, 'nbf')];
+  const [tokenId, sessionId] = [text(claims, 'jti'), text(claims, 'sid')];
+  return Object.freeze({
+    appId,
+    id,
+    issuer: required(claims, 'iss', text),
+    audience: Object.freeze(audience),
+    scopes: Object.freeze((text(claims, 'scope') ?? '').split(' ').filter(Boolean)),
+    expiresAt: required(claims, 'exp', instant),
+    claims,
+    ...(sub !== undefined && { sub }),
+    ...(clientId !== undefined && { clientId }),
+    ...(issuedAt !== undefined && { issuedAt }),
+    ...(notBeforeAt !== undefined && { notBeforeAt }),
+    ...(tokenId !== undefined && { tokenId }),
+    ...(sessionId !== undefined && { sessionId }),
+  });
+}
+
+/**
+ * Every client that may claim the token as its own. Where the token does not say `client_id`, each
+ * audience counts too: GenAuth writes the application's id there.
+ */
+export function clientsOf(principal: Principal): ReadonlySet<string> {
+  const { client_id: clientId, azp } = principal.claims;
+  const named = [clientId, azp].filter((name) => typeof name === 'string');
+  return new Set(clientId === undefined ? [...named, ...principal.audience] : named);
+}
+
+// More than any issuer writes; each costs a digest when revocations are held against it.
+const MOST_AUDIENCES = 64;
+
+function audienceOf(claims: JsonObject): string[] {
+  const aud = claims['aud'];
+  if (aud === undefined) return [];
+  const list: unknown[] = Array.isArray(aud) ? aud : [aud];
+  if (list.length > MOST_AUDIENCES || !list.every(isText)) throw wrongType('aud');
+  return list;
+}
+
+function text(claims: JsonObject, name: string): string | undefined {
+  const value = claims[name];
+  if (value === undefined) return undefined;
+  // An empty `scope` is a legitimate way to say "none"; an empty name of anything is not.
+  if (isText(value) || (name === 'scope' && value === '')) return value;
+  throw wrongType(name);
+}
+
+// The last instant a Date can hold; beyond it arithmetic on milliseconds is not exact.
+const LATEST = 8.64e15;
+
+function instant(claims: JsonObject, name: string): number | undefined {
+  const seconds = claims[name];
+  if (seconds === undefined) return undefined;
+  if (typeof seconds !== 'number' || !(Math.abs(seconds) * 1_000 <= LATEST)) throw wrongType(name);
+  return seconds * 1_000;
+}
+
+function required<T>(
+  claims: JsonObject,
+  name: string,
+  read: (claims: JsonObject, name: string) => T | undefined,
+): T {
+  const value = read(claims, name);
+  if (value === undefined) throw new TokenError('claim_missing', `the claim '${name}' is required`);
+  return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function wrongType(name: string): TokenError {
+  return new TokenError('claim_type', `the claim '${name}' has a value of the wrong type`);
+}

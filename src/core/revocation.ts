@@ -1,0 +1,136 @@
+import { hash } from 'node:crypto';
+
+import type { ClockOffset } from './issuer-clock.js';
+import { clientsOf, type Principal } from './principal.js';
+
+/** What a revocation is aimed at. All but `token` and `jti` are watermarks: "issued up to then". */
+export type RevocationKind = 'token' | 'jti' | 'session' | 'subject' | 'client' | 'issuer';
+
+/** The first 16 bytes of a SHA-256, base64url: 22 characters. */
+export type Digest = string;
+
+/**
+ * A fact: tokens of this target, issued up to this instant, are dead. There is no un-revoke.
+ *
+ * Names its target by digest only, so it may be logged, stored and sent. Instants are epoch milliseconds.
+ */
+export interface Revocation {
+  readonly kind: RevocationKind;
+  readonly key: Digest;
+  /** Watermarks: a token issued at or before this instant is refused. */
+  readonly refusedThroughAt?: number;
+  /** Watermarks: a token issued after the above and up to here may be older or newer; GenAuth is asked. */
+  readonly askedThroughAt?: number;
+  /** `token`: when the token itself expires, exactly; absent when that is not known. */
+  readonly expiresAt?: number;
+  /** No token that is covered can be alive after this instant. */
+  readonly keepUntilAt: number;
+}
+
+/** Who reported a revocation: one of our own methods, GenAuth when asked, or the log (another process). */
+export type RevocationSource =
+  | 'revoke'
+  | 'revokeSubject'
+  | 'revokeSession'
+  | 'revokeClient'
+  | 'revokeIssuer'
+  | 'introspection'
+  | 'log';
+
+/** A revocation that has just taken effect in this process. */
+export interface RevocationEvent extends Revocation {
+  readonly source: RevocationSource;
+  /** What the application gave as `reason`; never set by the library. */
+  readonly reason?: string;
+}
+
+/** What is known to have happened when a revocation ends, well or not. */
+export interface RevocationReceipt {
+  /** No instance accepts the token any more, and GenAuth knows or will be told. */
+  readonly success: boolean;
+  /** `acknowledged`: durable, as far as the configured log can be. */
+  readonly log: 'acknowledged' | 'not_acknowledged' | 'not_needed';
+  /**
+   * `unsupported`: the server does not revoke this kind of token, our own denial is the whole effect.
+   * `not_told`: this kind of revocation is not GenAuth's business, or an earlier step failed.
+   */
+  readonly genauth: 'confirmed' | 'queued' | 'unsupported' | 'unreachable' | 'refused' | 'not_told';
+}
+
+function digest(text: string): Digest {
+  return hash('sha256', text, 'buffer').toString('base64url', 0, 16);
+}
+
+/** Identity of a JWT: the characters that were signed, not the signature, which has several spellings. */
+export function signedKey(headerAndPayload: string): Digest {
+  return digest(`s|${headerAndPayload}`);
+}
+
+/** Identity of a token that nobody but its issuer can read. */
+export function opaqueKey(token: string): Digest {
+  return digest(`o|${token}`);
+}
+
+/** Key of a watermark. `ids` as the issuer writes them; a client may be narrowed to one subject. */
+export function watermarkKey(
+  kind: Exclude<RevocationKind, 'token' | 'jti'>,
+  issuer: string,
+  ...ids: readonly string[]
+): Digest {
+  return digest(`w|${kind}|${JSON.stringify([issuer, ...ids])}`);
+}
+
+/** Key for a revocation that arrives without its token, in an authenticated event of the issuer. */
+export function jtiKey(issuer: string, jti: string): Digest {
+  return digest(`j|${JSON.stringify([issuer, jti])}`);
+}
+
+/**
+ * The part of a watermark that says which tokens are dead: those issued before the instant `at` of our
+ * clock. `iat` has whole seconds and clocks differ, so between certainly older and certainly newer lies
+ * a stretch in which only GenAuth can tell.
+ */
+export function cutAt(
+  at: number,
+  clock: ClockOffset,
+): { readonly refusedThroughAt: number; readonly askedThroughAt: number } {
+  return { refusedThroughAt: at + clock.lowMs - 1_000, askedThroughAt: at + clock.highMs };
+}
+
+/** One key of each kind under which a revocation may reach the principal; several for a client. */
+export type TargetKeys = Readonly<Partial<Record<RevocationKind, readonly Digest[]>>>;
+
+const remembered = new WeakMap<Principal, TargetKeys>();
+
+/** Computed on first use and kept as long as the principal. */
+export function targetKeys(principal: Principal): TargetKeys {
+  let keys = remembered.get(principal);
+  if (!keys) remembered.set(principal, (keys = computeTargetKeys(principal)));
+  return keys;
+}
+
+function computeTargetKeys(principal: Principal): TargetKeys {
+  const { issuer, sub, sessionId, tokenId } = principal;
+  const clients = [...clientsOf(principal)];
+  const ofSubject = sub === undefined ? [] : clients.map((client) => [client, sub]);
+  return {
+    token: [principal.id],
+    client: [...clients.map((client) => [client]), ...ofSubject].map((ids) =>
+      watermarkKey('client', issuer, ...ids),
+    ),
+    issuer: [watermarkKey('issuer', issuer)],
+    ...(tokenId !== undefined && { jti: [jtiKey(issuer, tokenId)] }),
+    ...(sessionId !== undefined && { session: [watermarkKey('session', issuer, sessionId)] }),
+    ...(sub !== undefined && { subject: [watermarkKey('subject', issuer, sub)] }),
+  };
+}
+
+/**
+ * Whether the revocation may reach this principal: same target, and not certainly issued after the cut.
+ * What listeners need to close the connections of those who were revoked.
+ */
+export function reaches(revocation: Revocation, principal: Principal): boolean {
+  if (!targetKeys(principal)[revocation.kind]?.includes(revocation.key)) return false;
+  const { askedThroughAt } = revocation;
+  return askedThroughAt === undefined || (principal.issuedAt ?? -Infinity) <= askedThroughAt;
+}

@@ -1,0 +1,244 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+
+import { HttpService } from '@nestjs/axios';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { firstValueFrom } from 'rxjs';
+
+import { publishAlarm } from './core/channels.js';
+import { Clock } from './core/clock.js';
+import { GenAuthUnavailableError } from './core/errors.js';
+import { IssuerClock } from './core/issuer-clock.js';
+import { isJsonObject, type JsonObject, readJsonObject } from './core/json.js';
+import {
+  type ClientAuthMethod,
+  type ResolvedApplication,
+  ResolvedOptions,
+} from './genauth.options.js';
+
+const MOST_BYTES = 1024 * 1024;
+const MOST_INTROSPECTIONS = 64;
+const MOST_SOCKETS = 128;
+
+/** How GenAuth's revocation endpoint answered. `refused` carries a code of RFC 6749 or RFC 7009, or `other`. */
+export type RevocationAnswer =
+  { readonly is: 'confirmed' | 'unsupported' } | { readonly is: 'refused'; readonly code: string };
+
+interface Exchange {
+  readonly status: number;
+  readonly body: string;
+  /** When the request left, wall time. */
+  readonly sentAt: number;
+}
+
+/**
+ * Everything this library asks GenAuth, and the only place that speaks HTTP to the outside.
+ *
+ * Only configured URLs are called, redirects are not followed, each exchange ends within `timeout` and
+ * within 1 MiB of decompressed body. Errors never carry what was sent.
+ *
+ * @throws {GenAuthUnavailableError} from every method, when there is no usable answer
+ */
+@Injectable()
+export class GenAuthClient implements OnApplicationShutdown {
+  readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
+  readonly #clocks: ReadonlyMap<string, IssuerClock>;
+  #introspections = 0;
+
+  constructor(
+    private readonly http: HttpService,
+    private readonly options: ResolvedOptions,
+    private readonly clock: Clock,
+  ) {
+    const agent = { keepAlive: true, maxSockets: MOST_SOCKETS };
+    this.#agents = {
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent({ ...agent, rejectUnauthorized: options.rejectUnauthorized }),
+    };
+    this.#clocks = new Map(
+      options.applications.map(({ appId }) => [
+        appId,
+        new IssuerClock(Math.max(options.clockToleranceMs, 1_000)),
+      ]),
+    );
+  }
+
+  /** What is known of the clock of the application's issuer. */
+  clockOf(application: ResolvedApplication): IssuerClock {
+    return this.#clocks.get(application.appId) as IssuerClock;
+  }
+
+  /** The published keys (RFC 7517 §5), unjudged. */
+  async fetchKeys(application: ResolvedApplication): Promise<readonly unknown[]> {
+    const answer = await this.#exchange(application, application.jwksUri);
+    const keys = objectIn(answer)?.['keys'];
+    if (answer.status !== 200 || !Array.isArray(keys))
+      throw badAnswer('the key set', answer.status);
+    return keys;
+  }
+
+  /**
+   * Asks about a token (RFC 7662 §2). `sentAt` is when the question left: the answer is no younger.
+   *
+   * Beyond 64 questions at a time it refuses at once rather than pile up.
+   */
+  async introspect(
+    application: ResolvedApplication,
+    token: string,
+    hint: 'access_token' | 'refresh_token' | undefined,
+  ): Promise<{ readonly answer: JsonObject; readonly sentAt: number }> {
+    if (this.#introspections >= MOST_INTROSPECTIONS) {
+      throw new GenAuthUnavailableError(
+        'busy',
+        `${MOST_INTROSPECTIONS} introspections are under way`,
+      );
+    }
+    this.#introspections += 1;
+    try {
+      const { introspectionEndpoint, introspectionAuthMethod } = application;
+      const form = new URLSearchParams({ token, ...(hint && { token_type_hint: hint }) });
+      const reply = await this.#post(
+        application,
+        introspectionEndpoint,
+        introspectionAuthMethod,
+        form,
+      );
+      const answer = objectIn(reply);
+      if (reply.status !== 200 || typeof answer?.['active'] !== 'boolean') {
+        throw badAnswer('introspection', reply.status);
+      }
+      return { answer, sentAt: reply.sentAt };
+    } finally {
+      this.#introspections -= 1;
+    }
+  }
+
+  /** Tells GenAuth that a token is revoked (RFC 7009 §2). An unknown token is confirmed as well. */
+  async revoke(
+    application: ResolvedApplication,
+    token: string,
+    hint: 'access_token' | 'refresh_token' | undefined,
+  ): Promise<RevocationAnswer> {
+    const { revocationEndpoint, revocationAuthMethod } = application;
+    const form = new URLSearchParams({ token, ...(hint && { token_type_hint: hint }) });
+    const reply = await this.#post(application, revocationEndpoint, revocationAuthMethod, form);
+    const code = errorCodeIn(reply);
+    if (code === 'unsupported_token_type') return { is: 'unsupported' };
+    if (reply.status === 429 || reply.status >= 500) throw badAnswer('revocation', reply.status);
+    if (code !== undefined) return { is: 'refused', code };
+    if (reply.status < 200 || reply.status > 299) throw badAnswer('revocation', reply.status);
+    return { is: 'confirmed' };
+  }
+
+  onApplicationShutdown(): void {
+    this.#agents.httpAgent.destroy();
+    this.#agents.httpsAgent.destroy();
+  }
+
+  #post(
+    application: ResolvedApplication,
+    url: string,
+    method: ClientAuthMethod,
+    form: URLSearchParams,
+  ): Promise<Exchange> {
+    const { appId, appSecret = '' } = application;
+    if (method === 'client_secret_basic') {
+      const pair = [appId, appSecret].map(formEncode).join(':');
+      const authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
+      return this.#exchange(application, url, form, authorization);
+    }
+    form.set('client_id', appId);
+    if (method === 'client_secret_post') form.set('client_secret', appSecret);
+    return this.#exchange(application, url, form);
+  }
+
+  async #exchange(
+    application: ResolvedApplication,
+    url: string,
+    form?: URLSearchParams,
+    authorization?: string,
+  ): Promise<Exchange> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), this.options.timeoutMs);
+    const sentAt = this.clock.wall();
+    try {
+      const reply = await firstValueFrom(
+        this.http.request<string>({
+          url,
+          method: form ? 'POST' : 'GET',
+          ...(form && { data: form.toString() }),
+          headers: {
+            Accept: 'application/json',
+            ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+            ...(authorization && { Authorization: authorization }),
+          },
+          ...this.#agents,
+          ...TRANSPORT,
+          signal: deadline.signal,
+        }),
+      );
+      const { date, age } = reply.headers as Record<string, unknown>;
+      if (typeof date === 'string' && age === undefined) {
+        this.clockOf(application).observe(date, sentAt, this.clock.wall());
+      }
+      return { status: reply.status, body: String(reply.data), sentAt };
+    } catch {
+      // What axios throws carries the request, with its token and secret: nothing of it goes on.
+      const why = deadline.signal.aborted ? 'took too long' : 'failed or was cut off';
+      publishAlarm({
+        alarm: 'genauth_unreachable',
+        detail: `a call to ${new URL(url).pathname} ${why}`,
+      });
+      throw new GenAuthUnavailableError('no_answer', `the call to GenAuth ${why}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const TRANSPORT = {
+  responseType: 'text',
+  transformResponse: (body: unknown) => body,
+  validateStatus: () => true,
+  maxRedirects: 0,
+  maxContentLength: MOST_BYTES,
+  maxBodyLength: MOST_BYTES,
+  proxy: false,
+} as const;
+
+function objectIn({ body }: Exchange): JsonObject | undefined {
+  const value = readJsonObject(body);
+  return isJsonObject(value) ? value : undefined;
+}
+
+const KNOWN_ERRORS = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_token_type',
+]);
+
+/** GenAuth answers failures in three shapes: an OAuth error, and envelopes with `statusCode` or `code`. */
+function errorCodeIn(reply: Exchange): string | undefined {
+  const body = objectIn(reply);
+  const error = body?.['error'];
+  if (error !== undefined && error !== null && error !== false) {
+    return typeof error === 'string' && KNOWN_ERRORS.has(error) ? error : 'other';
+  }
+  const statuses = [body?.['statusCode'], body?.['code'], reply.status];
+  return statuses.some((s) => typeof s === 'number' && s >= 400) ? 'other' : undefined;
+}
+
+/** `application/x-www-form-urlencoded`, as RFC 6749 §2.3.1 wants the parts of a Basic credential. */
+function formEncode(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1);
+}
+
+function badAnswer(what: string, status: number): GenAuthUnavailableError {
+  publishAlarm({
+    alarm: 'genauth_unreachable',
+    detail: `${what}: unusable answer, status ${status}`,
+  });
+  return new GenAuthUnavailableError('bad_answer', `GenAuth gave no usable answer about ${what}`);
+}

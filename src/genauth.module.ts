@@ -1,0 +1,106 @@
+import { HttpModule } from '@nestjs/axios';
+import {
+  ConfigurableModuleBuilder,
+  type ConfigurableModuleAsyncOptions,
+  type DynamicModule,
+  Module,
+} from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+
+import { Clock, SystemClock } from './core/clock.js';
+import { GenAuthClient } from './genauth.client.js';
+import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js';
+import { GenAuthGuard } from './http/genauth.guard.js';
+import { RevocationListeners } from './http/revocation-listeners.js';
+import { OperatorLog } from './operator-log.js';
+import { resolveOptions } from './resolve-options.js';
+import { RevocationIndex } from './revocation/revocation-index.js';
+import { InProcessRevocationLog, RevocationLog } from './revocation/revocation-log.js';
+import { Revoker } from './revoker.js';
+import { TokenRevoker } from './token-revoker.js';
+import { TokenService } from './token.service.js';
+import { TokenVerification } from './token-verification.js';
+import { Applications } from './verify/applications.js';
+import { PrincipalCache } from './verify/principal-cache.js';
+
+/** Options of the module itself, beside those of GenAuth. */
+export interface GenAuthModuleExtras {
+  /** Whether guards and `TokenService` work in every module without importing this one. @default true */
+  isGlobal?: boolean;
+}
+
+/** Options of `forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`. */
+export type GenAuthModuleAsyncOptions = ConfigurableModuleAsyncOptions<
+  GenAuthModuleOptions,
+  'createGenAuthOptions'
+> &
+  GenAuthModuleExtras;
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<GenAuthModuleOptions>({ moduleName: 'GenAuth' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createGenAuthOptions')
+    .setExtras<GenAuthModuleExtras>({ isGlobal: true }, (definition, { isGlobal = true }) => ({
+      ...definition,
+      global: isGlobal,
+    }))
+    .build();
+
+/**
+ * Local verification of GenAuth's access tokens, and revocation that holds.
+ *
+ * @example
+ * @Module({ imports: [GenAuthModule.forRoot({ appId, appSecret, appHost: 'https://example.genauth.ai' })] })
+ * export class AppModule {}
+ */
+@Module({
+  // register() makes an axios of our own: interceptors of the application never see a token.
+  imports: [HttpModule.register({}), DiscoveryModule],
+  providers: [
+    { provide: Clock, useClass: SystemClock },
+    { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: PrincipalCache,
+      useFactory: (options: ResolvedOptions, clock: Clock) => new PrincipalCache(options, clock),
+      inject: [ResolvedOptions, Clock],
+    },
+    {
+      provide: RevocationLog,
+      useFactory: (options: ResolvedOptions) =>
+        options.revocationLog ?? new InProcessRevocationLog(),
+      inject: [ResolvedOptions],
+    },
+    {
+      provide: RevocationIndex,
+      useFactory: (options: ResolvedOptions, clock: Clock) =>
+        new RevocationIndex(
+          clock,
+          options.maxTokenLifetimeMs,
+          options.clockToleranceMs,
+          options.maxEntries,
+        ),
+      inject: [ResolvedOptions, Clock],
+    },
+    GenAuthClient,
+    Applications,
+    Revoker,
+    TokenRevoker,
+    TokenVerification,
+    TokenService,
+    GenAuthGuard,
+    RevocationListeners,
+    OperatorLog,
+  ],
+  exports: [TokenService, GenAuthGuard, Clock],
+})
+export class GenAuthModule extends ConfigurableModuleClass {
+  /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */
+  static override forRoot(options: GenAuthModuleOptions & GenAuthModuleExtras): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /** As `forRoot`, with options that are made later. @throws {GenAuthOptionsError} when the application starts */
+  static override forRootAsync(options: GenAuthModuleAsyncOptions): DynamicModule {
+    return super.forRootAsync(options);
+  }
+}

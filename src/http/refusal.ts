@@ -1,0 +1,73 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+
+import { publishRefusal } from '../core/channels.js';
+import {
+  BearerRequestError,
+  GenAuthUnavailableError,
+  InsufficientScopeError,
+  TokenError,
+} from '../core/errors.js';
+
+/** A refusal as HTTP: the exception, and the headers that go with it. */
+export interface Refusal {
+  readonly exception: HttpException;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * The one place that decides what a stranger learns: a status and a code of RFC 6750 §3.1, never the
+ * reason. The reason goes to the operator. Undefined for what is no refusal.
+ */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof BearerRequestError) {
+    tell(error, 'bearer_syntax');
+    return refuse(HttpStatus.BAD_REQUEST, 'invalid_request', 'Bad Request');
+  }
+  if (error instanceof TokenError) {
+    tell(error, error.reason);
+    return refuse(HttpStatus.UNAUTHORIZED, 'invalid_token', 'Unauthorized');
+  }
+  if (error instanceof InsufficientScopeError) {
+    tell(error, 'scope');
+    const scope = error.scopes.join(' ').replaceAll(/[^\x21\x23-\x5b\x5d-\x7e ]/g, '');
+    return refuse(HttpStatus.FORBIDDEN, 'insufficient_scope', 'Forbidden', `, scope="${scope}"`);
+  }
+  if (error instanceof GenAuthUnavailableError) {
+    tell(error, error.reason);
+    const body = bodyOf(HttpStatus.SERVICE_UNAVAILABLE, error.code, 'Service Unavailable');
+    return {
+      exception: new HttpException(body, HttpStatus.SERVICE_UNAVAILABLE),
+      headers: { 'Retry-After': String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))) },
+    };
+  }
+  return undefined;
+}
+
+/** Nothing was sent: a bare challenge, without an error code (RFC 6750 §3.1). */
+export function challenge(): Refusal {
+  return {
+    exception: new HttpException(
+      { statusCode: HttpStatus.UNAUTHORIZED, message: 'Unauthorized' },
+      HttpStatus.UNAUTHORIZED,
+    ),
+    headers: { 'WWW-Authenticate': 'Bearer' },
+  };
+}
+
+function refuse(status: HttpStatus, code: string, message: string, more = ''): Refusal {
+  return {
+    exception: new HttpException(bodyOf(status, code, message), status),
+    headers: { 'WWW-Authenticate': `Bearer error="${code}"${more}` },
+  };
+}
+
+function bodyOf(statusCode: number, error: string, message: string) {
+  return { statusCode, error, message };
+}
+
+function tell(
+  { code, message }: { readonly code: string; readonly message: string },
+  reason: Parameters<typeof publishRefusal>[0]['reason'],
+): void {
+  publishRefusal({ code, reason, detail: message });
+}

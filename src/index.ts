@@ -1,0 +1,59 @@
+export type { AlarmMessage, RefusalMessage, RevocationMessage } from './core/channels.js';
+export { Clock } from './core/clock.js';
+export type { Demands } from './core/demands.js';
+export {
+  BearerRequestError,
+  GenAuthError,
+  GenAuthOptionsError,
+  GenAuthUnavailableError,
+  InsufficientScopeError,
+  RevocationError,
+  type RevocationFailure,
+  TokenError,
+  type TokenRefusal,
+  type Unavailability,
+} from './core/errors.js';
+export type { JsonObject } from './core/json.js';
+export type { Principal } from './core/principal.js';
+export {
+  reaches,
+  type Digest,
+  type Revocation,
+  type RevocationEvent,
+  type RevocationKind,
+  type RevocationReceipt,
+  type RevocationSource,
+} from './core/revocation.js';
+export {
+  GenAuthModule,
+  type GenAuthModuleAsyncOptions,
+  type GenAuthModuleExtras,
+} from './genauth.module.js';
+export type {
+  ClientAuthMethod,
+  GenAuthApplicationOptions,
+  GenAuthModuleOptions,
+  GenAuthOptionsFactory,
+  GenAuthSharedOptions,
+  SignatureAlgorithm,
+  WhenStale,
+} from './genauth.options.js';
+export {
+  Audience,
+  BearerToken,
+  CurrentPrincipal,
+  Fresh,
+  OnRevocation,
+  OptionalAuth,
+  Public,
+  Scopes,
+} from './http/decorators.js';
+export { GenAuthGuard } from './http/genauth.guard.js';
+export {
+  type Freshness,
+  InProcessRevocationLog,
+  RevocationLog,
+  type RevocationLogContext,
+} from './revocation/revocation-log.js';
+export type { RevokeOptions } from './token-revoker.js';
+export { type CutOptions, type IntrospectOptions, TokenService } from './token.service.js';

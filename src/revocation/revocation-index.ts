@@ -1,0 +1,238 @@
+import type { Clock } from '../core/clock.js';
+import type { Principal } from '../core/principal.js';
+import {
+  type Digest,
+  type Revocation,
+  type RevocationKind,
+  targetKeys,
+} from '../core/revocation.js';
+import { DigestTable } from './digest-table.js';
+import type { Freshness } from './revocation-log.js';
+
+/** How long entries outlive what they deny: clocks may be set back by this much. */
+const OUTLIVE_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+
+/** What the index says of a principal. `askedSince`: GenAuth's word counts if asked then or later. */
+export type Verdict =
+  | { readonly is: 'accepted' }
+  | { readonly is: 'denied'; readonly by: RevocationKind | 'expired' }
+  | {
+      readonly is: 'unknown';
+      readonly why: 'boundary' | 'not-covered' | Exclude<Freshness['state'], 'live'>;
+      readonly askedSince: number;
+    };
+
+/** What else bears on a decision besides the facts. */
+export interface Standing {
+  /** When GenAuth was last asked, with the answer "active". */
+  readonly vouchedAt?: number | undefined;
+  /** How far GenAuth's clock may be ahead of ours. */
+  readonly clockAheadMs: number;
+  readonly freshness: Freshness;
+  readonly maxStalenessMs: number;
+}
+
+interface Watermark {
+  refusedThroughAt: number;
+  askedThroughAt: number;
+  askedSince: number;
+  keepUntilAt: number;
+  /** Tokens whose revocation GenAuth has not confirmed: until then its word settles nothing. */
+  readonly unsettled: Set<Digest>;
+}
+
+const ACCEPTED: Verdict = { is: 'accepted' };
+const WATERMARK_KINDS = ['session', 'subject', 'client', 'issuer'] as const;
+
+/**
+ * Every revocation this process knows, in memory. Facts are only ever united: order and repetition do
+ * not matter. Nothing leaves before every token it covers is dead, and what cannot be stored any more
+ * makes the index `full`, after which it accepts nothing on its own word.
+ */
+export class RevocationIndex {
+  /** One table a minute of `exp`, so that a dead minute is dropped whole. */
+  readonly #minutes = new Map<number, DigestTable>();
+  /** By the key alone: tombstones without a known `exp`, or with one beyond the horizon. */
+  readonly #loose = new DigestTable();
+  readonly #watermarks = new Map<Digest, Watermark>();
+  #tombstones = 0;
+  #highestWall = 0;
+  #droppedThrough = 0;
+  #fullUntil = 0;
+  #nextExpiry = 0;
+  #version = 0;
+
+  /** @param retainMs how long watermarks are kept, and the horizon of the tables by minute */
+  constructor(
+    private readonly clock: Clock,
+    private readonly retainMs: number,
+    private readonly clockToleranceMs: number,
+    private readonly maxEntries: number,
+  ) {}
+
+  get size(): number {
+    return this.#tombstones + this.#loose.size + this.#watermarks.size;
+  }
+
+  /** Goes up with every fact that changed something. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether a fact had to be turned away, and its target may still be alive. */
+  get full(): boolean {
+    return this.#fullUntil > this.clock.wall();
+  }
+
+  /** Takes facts in. @returns those that changed something; applying one twice is the same as once */
+  apply(facts: readonly Revocation[]): Revocation[] {
+    this.#expire();
+    const news = facts.filter((fact) => this.#applyOne(fact));
+    this.#version += news.length;
+    return news;
+  }
+
+  /** From now on the watermark's undecided tokens are refused until `settle` is called for `cause`. */
+  unsettle(watermark: Digest, cause: Digest): void {
+    this.#watermarks.get(watermark)?.unsettled.add(cause);
+  }
+
+  /** GenAuth knows of the revocation: its word counts again, if asked from now on. */
+  settle(watermark: Digest, cause: Digest): void {
+    const found = this.#watermarks.get(watermark);
+    if (found?.unsettled.delete(cause)) found.askedSince = this.clock.wall();
+  }
+
+  /** Whether this very token was revoked. */
+  hasTombstone(id: Digest, expiresAt: number): boolean {
+    const minute = this.#minutes.get(Math.floor(expiresAt / MINUTE_MS));
+    return minute?.has(id) === true || (this.#loose.size > 0 && this.#loose.has(id));
+  }
+
+  /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
+  check(principal: Principal, standing: Standing): Verdict {
+    if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
+    if (this.hasTombstone(principal.id, principal.expiresAt)) return { is: 'denied', by: 'token' };
+    const vouchedAt = standing.vouchedAt ?? -Infinity;
+    const held = this.#heldAgainst(principal, vouchedAt);
+    if (held) return held;
+    return (
+      this.#leaseVerdict(standing, vouchedAt) ??
+      this.#coverageVerdict(principal, standing, vouchedAt)
+    );
+  }
+
+  #heldAgainst(principal: Principal, vouchedAt: number): Verdict | undefined {
+    if (this.#loose.size === 0 && this.#watermarks.size === 0) return undefined;
+    const keys = targetKeys(principal);
+    if (keys.jti?.some((key) => this.#loose.has(key))) return { is: 'denied', by: 'jti' };
+    let askedSince = -Infinity;
+    for (const kind of WATERMARK_KINDS) {
+      for (const key of keys[kind] ?? []) {
+        const watermark = this.#watermarks.get(key);
+        if (!watermark) continue;
+        const issuedAt = principal.issuedAt ?? -Infinity;
+        if (issuedAt <= watermark.refusedThroughAt) return { is: 'denied', by: kind };
+        if (issuedAt > watermark.askedThroughAt) continue;
+        askedSince = Math.max(
+          askedSince,
+          watermark.unsettled.size > 0 ? Infinity : watermark.askedSince,
+        );
+      }
+    }
+    return vouchedAt >= askedSince ? undefined : { is: 'unknown', why: 'boundary', askedSince };
+  }
+
+  #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict | undefined {
+    const state = this.full && freshness.state === 'live' ? 'stale' : freshness.state;
+    if (state === 'live') return undefined;
+    if (state === 'stopped') return { is: 'unknown', why: state, askedSince: Infinity };
+    const askedSince = this.clock.wall() - maxStalenessMs;
+    return vouchedAt >= askedSince ? undefined : { is: 'unknown', why: state, askedSince };
+  }
+
+  #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {
+    // A watermark is gone after retainMs: the log says nothing about tokens that are older.
+    const forgotten = this.#wall() - this.retainMs;
+    const askedSince = Math.max(standing.freshness.coveredSince, forgotten);
+    const issuedAt = principal.issuedAt ?? -Infinity;
+    if (issuedAt > askedSince + standing.clockAheadMs || vouchedAt >= askedSince) return ACCEPTED;
+    return { is: 'unknown', why: 'not-covered', askedSince };
+  }
+
+  #applyOne(fact: Revocation): boolean {
+    if (fact.keepUntilAt + this.#outliveMs <= this.#wall()) return false;
+    if (fact.kind === 'token' || fact.kind === 'jti') return this.#bury(fact);
+    const now = this.clock.wall();
+    const known = this.#watermarks.get(fact.key);
+    if (!known && !this.#hasRoom(fact)) return false;
+    const { refusedThroughAt = -Infinity, askedThroughAt = refusedThroughAt, keepUntilAt } = fact;
+    if (
+      known &&
+      refusedThroughAt <= known.refusedThroughAt &&
+      askedThroughAt <= known.askedThroughAt
+    ) {
+      known.keepUntilAt = Math.max(keepUntilAt, known.keepUntilAt);
+      return false;
+    }
+    this.#watermarks.set(fact.key, {
+      refusedThroughAt: Math.max(refusedThroughAt, known?.refusedThroughAt ?? -Infinity),
+      askedThroughAt: Math.max(askedThroughAt, known?.askedThroughAt ?? -Infinity),
+      askedSince: now,
+      keepUntilAt: Math.max(keepUntilAt, known?.keepUntilAt ?? -Infinity),
+      unsettled: known?.unsettled ?? new Set(),
+    });
+    return true;
+  }
+
+  #bury(fact: Revocation): boolean {
+    const { key, expiresAt, keepUntilAt } = fact;
+    const known =
+      expiresAt === undefined ? this.#loose.has(key) : this.hasTombstone(key, expiresAt);
+    if (known || !this.#hasRoom(fact)) return false;
+    const horizon = this.#wall() + this.retainMs + this.#outliveMs;
+    if (expiresAt === undefined || expiresAt > horizon) {
+      return this.#loose.add(key, (keepUntilAt + this.#outliveMs) / 1_000);
+    }
+    const minute = Math.floor(expiresAt / MINUTE_MS);
+    let table = this.#minutes.get(minute);
+    if (!table) this.#minutes.set(minute, (table = new DigestTable()));
+    table.add(key, expiresAt / 1_000);
+    this.#tombstones += 1;
+    return true;
+  }
+
+  #hasRoom({ keepUntilAt }: Revocation): boolean {
+    if (this.size < this.maxEntries) return true;
+    this.#fullUntil = Math.max(this.#fullUntil, keepUntilAt + this.#outliveMs);
+    return false;
+  }
+
+  get #outliveMs(): number {
+    return this.clockToleranceMs + OUTLIVE_MS;
+  }
+
+  /** The highest wall time seen: a clock that is set back brings nothing back to life. */
+  #wall(): number {
+    return (this.#highestWall = Math.max(this.#highestWall, this.clock.wall()));
+  }
+
+  #expire(): void {
+    const now = this.#wall();
+    if (now < this.#nextExpiry) return;
+    this.#nextExpiry = now + MINUTE_MS;
+    const dead = now - this.#outliveMs;
+    const before = this.size;
+    for (const [minute, table] of this.#minutes) {
+      if ((minute + 1) * MINUTE_MS > dead) continue;
+      this.#minutes.delete(minute);
+      this.#tombstones -= table.size;
+    }
+    this.#loose.sweep(now / 1_000);
+    for (const [key, { keepUntilAt }] of this.#watermarks) {
+      if (keepUntilAt <= dead) this.#watermarks.delete(key);
+    }
+    if (this.size < before) this.#droppedThrough = dead;
+  }
+}

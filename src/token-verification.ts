@@ -1,0 +1,218 @@
+import { Injectable } from '@nestjs/common';
+
+import { publishAlarm } from './core/channels.js';
+import { Clock } from './core/clock.js';
+import { type Demands, judgeDemands } from './core/demands.js';
+import { GenAuthUnavailableError, TokenError, type Unavailability } from './core/errors.js';
+import type { Principal } from './core/principal.js';
+import { ResolvedOptions } from './genauth.options.js';
+import type { Verdict } from './revocation/revocation-index.js';
+import { Revoker } from './revoker.js';
+import { Applications } from './verify/applications.js';
+import { judgeTimes } from './verify/claims.js';
+import { readToken, refuseUnreadable, type Token } from './verify/compact-jws.js';
+import { PrincipalCache } from './verify/principal-cache.js';
+import type { Verified } from './verify/token-verifier.js';
+
+type Doubt = Extract<Verdict, { is: 'unknown' }>;
+
+/** A verification under way, and which revocations were known when it began. */
+interface Flight {
+  readonly version: number;
+  readonly verified: Promise<Verified>;
+}
+
+/** Each doubt needs one question at most; more rounds than kinds of doubt means the world is moving. */
+const MOST_ROUNDS = 4;
+
+/** The one road of a request: remembered or verified, demands, and last the revocations. */
+@Injectable()
+export class TokenVerification {
+  readonly #flights = new Map<string, Flight>();
+  readonly #known = new WeakMap<Principal, Verified>();
+
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly applications: Applications,
+    private readonly cache: PrincipalCache,
+    private readonly revoker: Revoker,
+    private readonly clock: Clock,
+  ) {}
+
+  /** See `TokenService.verify`. */
+  async verify(text: string, demands: Demands): Promise<Principal> {
+    const begunAt = this.clock.wall();
+    refuseUnreadable(text);
+    const key = this.cache.keyOf(text);
+    let verified = (await this.#remembered(key)) ?? (await this.#verifyAnew(key, text, demands));
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      judgeDemands(verified.principal, demands);
+      const doubt = this.#doubt(key, verified, demands, begunAt);
+      // Nothing is awaited between the last check and the answer.
+      if (!doubt) return this.#accept(verified);
+      verified = await this.#ask(key, text, verified, doubt);
+    }
+    throw new GenAuthUnavailableError(
+      'revocation_boundary',
+      'revocations keep arriving; try again',
+    );
+  }
+
+  /** See `TokenService.check`. */
+  check(principal: Principal): void {
+    const verified = this.#known.get(principal);
+    if (!verified) throw new TokenError('malformed', 'this principal did not come from verify()');
+    this.#refuseUnusable(verified);
+    const doubt = this.#judge(verified);
+    if (doubt) throw unavailable(doubt);
+  }
+
+  #accept(verified: Verified): Principal {
+    this.#known.set(verified.principal, verified);
+    return verified.principal;
+  }
+
+  async #remembered(key: string): Promise<Verified | undefined> {
+    const verified = await this.cache.get(key);
+    if (!verified) return undefined;
+    try {
+      this.#refuseUnusable(verified);
+      return verified;
+    } catch {
+      await this.cache.drop(key);
+      return undefined;
+    }
+  }
+
+  /** @throws {TokenError} its times no longer hold, or its key is no longer published */
+  #refuseUnusable({ principal, keyId }: Verified): void {
+    judgeTimes(principal, this.clock.wall(), this.options.clockToleranceMs);
+    if (keyId === undefined) return;
+    if (this.applications.byId(principal.appId)?.keys.holds(keyId) !== true) {
+      throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
+    }
+  }
+
+  async #verifyAnew(key: string, text: string, demands: Demands): Promise<Verified> {
+    const { appId } = demands;
+    const name = appId === undefined ? key : `${key} ${appId}`;
+    this.cache.refuseAgain(name);
+    const token = readToken(text);
+    if (token.form === 'opaque') {
+      const shared = await this.cache.getShared(key);
+      if (shared) return shared;
+    }
+    return this.#join(name, key, () => this.#verifyToken(token, appId));
+  }
+
+  #verifyToken(token: Token, appId: string | undefined): Promise<Verified> {
+    if (token.form === 'jws') return this.applications.ofJws(token).local.verify(token);
+    return this.#verifyOpaque(token, appId);
+  }
+
+  /** An opaque token does not say whose it is: the applications are asked in the configured order. */
+  async #verifyOpaque(token: Token, appId: string | undefined): Promise<Verified> {
+    let failure: unknown = new TokenError('issuer', 'no configured application is meant');
+    for (const { options, online } of this.applications.candidates(token)) {
+      if (appId !== undefined && options.appId !== appId) continue;
+      try {
+        return await online.verify(token);
+      } catch (error) {
+        // One server that could not answer keeps all the others' "no" from being definite.
+        if (!(failure instanceof GenAuthUnavailableError)) failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** Asks GenAuth about a token that is good as far as is known here. */
+  #ask(key: string, text: string, verified: Verified, doubt: Doubt): Promise<Verified> {
+    const { appId } = verified.principal;
+    const application = this.applications.byId(appId);
+    if (!application || doubt.askedSince === Infinity) throw unavailable(doubt);
+    return this.#join(`${key} ask`, key, async () => {
+      try {
+        return await application.online.confirm(readToken(text), verified);
+      } catch (error) {
+        // Denied once, denied for good: what GenAuth calls dead must not pass locally a moment later.
+        if (error instanceof TokenError) this.revoker.bury(verified.principal);
+        throw error;
+      }
+    });
+  }
+
+  /** One verification of a token at a time; nobody joins one that began before the newest revocation. */
+  #join(name: string, key: string, begin: () => Promise<Verified>): Promise<Verified> {
+    const { version } = this.revoker;
+    const current = this.#flights.get(name);
+    if (current?.version === version) return current.verified;
+    const verified = this.#remember(name, key, begin()).finally(() => {
+      if (this.#flights.get(name)?.verified === verified) this.#flights.delete(name);
+    });
+    this.#flights.set(name, { version, verified });
+    return verified;
+  }
+
+  async #remember(name: string, key: string, pending: Promise<Verified>): Promise<Verified> {
+    try {
+      const verified = await pending;
+      if (this.revoker.verdict(verified).is !== 'denied') await this.cache.set(key, verified);
+      return verified;
+    } catch (error) {
+      this.cache.rememberRefusal(name, error);
+      throw error;
+    }
+  }
+
+  /** @returns what only GenAuth can settle. @throws {TokenError} revoked */
+  #doubt(key: string, verified: Verified, demands: Demands, begunAt: number): Doubt | undefined {
+    try {
+      return this.#judge(verified) ?? this.#tooOld(verified, demands, begunAt);
+    } catch (error) {
+      if (error instanceof TokenError) void this.cache.drop(key);
+      throw error;
+    }
+  }
+
+  #judge(verified: Verified): Doubt | undefined {
+    const verdict = this.revoker.verdict(verified);
+    if (verdict.is === 'accepted') return undefined;
+    if (verdict.is === 'denied')
+      throw new TokenError('revoked', `by a revocation of its ${verdict.by}`);
+    if (verdict.why === 'boundary' || verdict.why === 'stopped') return verdict;
+    if (this.options.whenStale === 'refuse') throw unavailable(verdict);
+    if (this.options.whenStale === 'introspect') return verdict;
+    publishAlarm({
+      alarm: 'policy_accepted',
+      detail: `accepted although the log is ${verdict.why}`,
+    });
+    return undefined;
+  }
+
+  /** Whether the application or the caller wants GenAuth's own word, and a newer one. */
+  #tooOld(
+    { principal, vouchedAt }: Verified,
+    { maxAge }: Demands,
+    begunAt: number,
+  ): Doubt | undefined {
+    const online = this.applications.byId(principal.appId)?.options.online === true;
+    const limitMs = Math.min(
+      maxAge ?? Infinity,
+      online ? this.options.introspectionTtlMs : Infinity,
+    );
+    if ((vouchedAt ?? -Infinity) >= begunAt - limitMs) return undefined;
+    return { is: 'unknown', why: 'not-covered', askedSince: begunAt - limitMs };
+  }
+}
+
+const REASONS = {
+  boundary: 'revocation_boundary',
+  'not-covered': 'log_not_covered',
+  'catching-up': 'log_catching_up',
+  stale: 'log_stale',
+  stopped: 'stopped',
+} as const satisfies Record<Doubt['why'], Unavailability>;
+
+function unavailable({ why }: Doubt): GenAuthUnavailableError {
+  return new GenAuthUnavailableError(REASONS[why], `only GenAuth could tell (${why})`);
+}

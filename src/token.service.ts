@@ -1,0 +1,215 @@
+import { Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+
+import { Clock } from './core/clock.js';
+import { type Demands, judgeDemands } from './core/demands.js';
+import { TokenError } from './core/errors.js';
+import type { JsonObject } from './core/json.js';
+import { type Principal, principalOf } from './core/principal.js';
+import type { RevocationEvent, RevocationReceipt } from './core/revocation.js';
+import { GenAuthClient } from './genauth.client.js';
+import type { Freshness } from './revocation/revocation-log.js';
+import { Revoker, failed, type Target } from './revoker.js';
+import { type RevokeOptions, TokenRevoker } from './token-revoker.js';
+import { TokenVerification } from './token-verification.js';
+import { type Application, Applications } from './verify/applications.js';
+import { readToken, type Token } from './verify/compact-jws.js';
+import { claimsOf } from './verify/introspection.verifier.js';
+
+/** Options of `revokeSubject`, `revokeSession`, `revokeClient` and `revokeIssuer`. */
+export interface CutOptions {
+  /** With several applications, the one that is meant. @default all of them */
+  readonly appId?: string;
+  /**
+   * Tokens issued before this instant are revoked. At most five minutes ahead, which is also how to
+   * refuse, rather than ask GenAuth about, tokens issued within the second of the cut. @default now
+   */
+  readonly issuedBefore?: Date;
+  /** Handed to listeners as it is. Not logged. */
+  readonly reason?: string;
+}
+
+/** Options of `introspect`. */
+export interface IntrospectOptions {
+  readonly tokenTypeHint?: 'access_token' | 'refresh_token';
+  readonly appId?: string;
+}
+
+/**
+ * The application's door: may this token act here, now? And: from now on it may not.
+ *
+ * @example
+ * await this.tokens.revoke(refreshToken); // signed out: the access tokens die with it
+ * await this.tokens.revokeSubject(userId); // signed out everywhere
+ */
+@Injectable()
+export class TokenService {
+  constructor(
+    private readonly verification: TokenVerification,
+    private readonly revoker: Revoker,
+    private readonly tokenRevoker: TokenRevoker,
+    private readonly applications: Applications,
+    private readonly client: GenAuthClient,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Every revocation that takes effect in this process, wherever it was made. Completes with the application. */
+  get revocations$(): Observable<RevocationEvent> {
+    return this.revoker.revocations$;
+  }
+
+  /**
+   * Decides whether a bearer token may act here, now.
+   *
+   * Every answer, remembered or fresh, is held against the revocation log last, so a revoked token is
+   * refused even while its cache entry is still alive.
+   *
+   * @throws {TokenError} the token is malformed, expired, not meant for this application, or revoked
+   * @throws {InsufficientScopeError} a demanded scope is missing
+   * @throws {GenAuthUnavailableError} GenAuth had to be asked and gave no usable answer
+   */
+  verify(token: string, demands: Demands = {}): Promise<Principal> {
+    return this.verification.verify(token, demands);
+  }
+
+  /**
+   * Holds a principal that `verify` returned against expiry and revocations once more. Synchronous and
+   * without I/O: for sockets and streams, which pass a guard only once.
+   *
+   * @throws {TokenError} it has expired or was revoked meanwhile, or did not come from `verify`
+   * @throws {GenAuthUnavailableError} only GenAuth could tell: verify the token again
+   */
+  check(principal: Principal): void {
+    this.verification.check(principal);
+  }
+
+  /**
+   * GenAuth's word on an access or refresh token (RFC 7662 §2.2), frozen. What was revoked here is
+   * `{ active: false }` whatever GenAuth says; so is what is no token at all.
+   *
+   * @throws {GenAuthUnavailableError} GenAuth gave no usable answer
+   */
+  async introspect(token: string, options: IntrospectOptions = {}): Promise<JsonObject> {
+    let read: Token;
+    try {
+      read = readToken(token);
+    } catch (error) {
+      if (error instanceof TokenError) return INACTIVE;
+      throw error;
+    }
+    for (const application of this.#chosen(options.appId, () =>
+      this.applications.candidates(read),
+    )) {
+      if (this.revoker.isBuried(read)) return INACTIVE;
+      const { answer } = await this.client.introspect(
+        application.options,
+        token,
+        options.tokenTypeHint,
+      );
+      if (answer['active'] === true)
+        return this.#isDenied(answer, read, application) ? INACTIVE : answer;
+    }
+    return INACTIVE;
+  }
+
+  /**
+   * Revokes an access or refresh token (RFC 7009): denied here before the call returns to the event loop,
+   * then everywhere, then at GenAuth. A refresh token takes the access tokens of its subject and client
+   * that were issued up to now. Idempotent; an unknown or expired token is a success.
+   *
+   * @throws {RevocationError} something did not take effect; `receipt` says what did, and that stays
+   */
+  revoke(token: string, options: RevokeOptions = {}): Promise<RevocationReceipt> {
+    return this.tokenRevoker.revoke(token, options);
+  }
+
+  /** Revokes every token of a user (`sub`) issued up to now. GenAuth is not told. @throws {RevocationError} */
+  revokeSubject(subject: string, options: CutOptions = {}): Promise<RevocationReceipt> {
+    return this.#cut({ kind: 'subject', ids: [subject] }, options);
+  }
+
+  /** Revokes every token of a session (`sid`) issued up to now. GenAuth is not told. @throws {RevocationError} */
+  revokeSession(sessionId: string, options: CutOptions = {}): Promise<RevocationReceipt> {
+    return this.#cut({ kind: 'session', ids: [sessionId] }, options);
+  }
+
+  /**
+   * Revokes every token issued to a client (`client_id`, `azp`, or GenAuth's `aud`) up to now. GenAuth is
+   * not told.
+   *
+   * @throws {RevocationError}
+   */
+  revokeClient(clientId: string, options: CutOptions = {}): Promise<RevocationReceipt> {
+    return this.#cut({ kind: 'client', ids: [clientId] }, options);
+  }
+
+  /** Revokes every token of a configured issuer (`iss`) issued up to now. @throws {RevocationError} */
+  revokeIssuer(issuer: string, options: CutOptions = {}): Promise<RevocationReceipt> {
+    return this.#cut({ kind: 'issuer', ids: [issuer] }, options);
+  }
+
+  /** Resolves when the revocation log is live; rejects when it is known not to become so. */
+  ready(): Promise<void> {
+    return this.revoker.ready();
+  }
+
+  /** How current the revocation log is in this process. */
+  freshness(): Freshness {
+    return this.revoker.freshness();
+  }
+
+  async #cut(target: Target, options: CutOptions): Promise<RevocationReceipt> {
+    const [id] = target.ids;
+    if (typeof id !== 'string' || id === '') {
+      throw failed('invalid_request', `the ${target.kind} to revoke must be a non-empty string`);
+    }
+    const at = options.issuedBefore?.getTime();
+    if (Number.isNaN(at))
+      throw failed('invalid_request', "the option 'issuedBefore' is not a valid Date");
+    const chosen = this.#chosen(options.appId, () => this.applications.all).filter(
+      ({ options: { issuers } }) => target.kind !== 'issuer' || issuers.includes(id),
+    );
+    if (chosen.length === 0) {
+      throw failed('invalid_request', 'no configured application has this issuer or appId');
+    }
+    const cause = { source: SOURCES[target.kind], reason: options.reason };
+    const facts = chosen.flatMap(({ options: application }) =>
+      this.revoker.cut(application, target, cause, { at }),
+    );
+    await this.revoker.append(facts);
+    return Object.freeze({ success: true, log: 'acknowledged', genauth: 'not_told' });
+  }
+
+  #chosen(
+    appId: string | undefined,
+    otherwise: () => readonly Application[],
+  ): readonly Application[] {
+    if (appId === undefined) return otherwise();
+    const application = this.applications.byId(appId);
+    return application ? [application] : [];
+  }
+
+  /** Watermarks reach refresh tokens too; only what the answer says of itself can be held against them. */
+  #isDenied(answer: JsonObject, token: Token, { options }: Application): boolean {
+    if (this.revoker.isBuried(token)) return true;
+    try {
+      const claims = claimsOf(
+        { exp: this.clock.wall() / 1_000, ...answer },
+        options.issuers[0] as string,
+      );
+      const principal = principalOf(claims, options.appId, token.id);
+      return this.revoker.verdict({ principal, vouchedAt: Infinity }).is === 'denied';
+    } catch {
+      return true;
+    }
+  }
+}
+
+const INACTIVE: JsonObject = Object.freeze({ active: false });
+
+const SOURCES = {
+  subject: 'revokeSubject',
+  session: 'revokeSession',
+  client: 'revokeClient',
+  issuer: 'revokeIssuer',
+} as const;

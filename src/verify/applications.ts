@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+
+import { Clock } from '../core/clock.js';
+import { TokenError } from '../core/errors.js';
+import { GenAuthClient } from '../genauth.client.js';
+import { type ResolvedApplication, ResolvedOptions } from '../genauth.options.js';
+import type { JwsToken, Token } from './compact-jws.js';
+import { IntrospectionVerifier } from './introspection.verifier.js';
+import { JwksVerifier } from './jwks.verifier.js';
+import { KeySet } from './key-set.js';
+import { PrincipalCache } from './principal-cache.js';
+
+/** One configured application with what verifies its tokens. */
+export interface Application {
+  readonly options: ResolvedApplication;
+  readonly keys: KeySet;
+  readonly local: JwksVerifier;
+  readonly online: IntrospectionVerifier;
+}
+
+/** The configured applications, and which of them a token belongs to. */
+@Injectable()
+export class Applications {
+  readonly all: readonly Application[];
+
+  constructor(
+    options: ResolvedOptions,
+    client: GenAuthClient,
+    cache: PrincipalCache,
+    clock: Clock,
+  ) {
+    this.all = options.applications.map((application) => {
+      const keys: KeySet = new KeySet(
+        () => client.fetchKeys(application),
+        application.algorithms,
+        options,
+        clock,
+        () => void cache.forgetKeys((keyId) => this.all.some((one) => one.keys.holds(keyId))),
+      );
+      return {
+        options: application,
+        keys,
+        local: new JwksVerifier(application, keys, options, clock),
+        online: new IntrospectionVerifier(application, client, options, clock),
+      };
+    });
+  }
+
+  byId(appId: string): Application | undefined {
+    return this.all.find(({ options }) => options.appId === appId);
+  }
+
+  /** The applications whose token this can be: by what a JWT says of itself, or all for an opaque one. */
+  candidates(token: Token): readonly Application[] {
+    if (token.form === 'opaque') return this.all;
+    const ofIssuer = this.all.filter(({ options }) =>
+      options.issuers.includes(token.claims['iss'] as string),
+    );
+    if (ofIssuer.length < 2) return ofIssuer;
+    const ofAudience = ofIssuer.filter(({ options }) => mentions(token, options));
+    return ofAudience.length > 0 ? ofAudience : ofIssuer.slice(0, 1);
+  }
+
+  /** @throws {TokenError} the token is of none of the configured issuers */
+  ofJws(token: JwsToken): Application {
+    const [application] = this.candidates(token);
+    if (!application) throw new TokenError('issuer', "'iss' is not a configured issuer");
+    return application;
+  }
+}
+
+function mentions({ claims }: JwsToken, application: ResolvedApplication): boolean {
+  const audience: unknown[] = [claims['aud']].flat();
+  if (audience.some((one) => application.audiences.includes(one as string))) return true;
+  return application.acceptAuthorizedParty && claims['azp'] === application.appId;
+}

@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto';
+
+import { type Cache, createCache } from 'cache-manager';
+import { Keyv } from 'keyv';
+import { LRUCache } from 'lru-cache';
+
+import type { Clock } from '../core/clock.js';
+import { TokenError } from '../core/errors.js';
+import type { Principal } from '../core/principal.js';
+import { type Digest, reaches, type Revocation } from '../core/revocation.js';
+import type { ResolvedOptions } from '../genauth.options.js';
+import { type Remembered, SealedStore } from './sealed-store.js';
+import type { Verified } from './token-verifier.js';
+
+/** What Keyv keeps in our store. */
+interface Stored {
+  readonly value: Remembered;
+}
+
+/**
+ * Remembers verified tokens over cache-manager, and forgets them on revocation.
+ *
+ * It saves work and decides nothing: whatever it returns is held against times, keys and revocations
+ * again. One bounded store of this process holds everything; the application's own cache, if given,
+ * holds introspection results as well.
+ */
+export class PrincipalCache {
+  readonly #entries: LRUCache<string, Stored>;
+  readonly #cache: Cache;
+  readonly #shared: SealedStore | undefined;
+  readonly #refusals: LRUCache<string, { readonly error: TokenError; readonly until: number }>;
+  /** The entries of each token: one for each accepted spelling. */
+  readonly #byToken = new Map<Digest, Set<string>>();
+  readonly #fingerprint: string;
+
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly clock: Clock,
+  ) {
+    this.#entries = new LRUCache<string, Stored>({
+      max: options.cacheMax,
+      dispose: ({ value }, key) => this.#unlink(value.verified.principal.id, key),
+    });
+    const keyv = new Keyv({ store: storeOver(this.#entries), useKeyPrefix: false });
+    // Without a serializer Keyv stores the entry itself, not a copy of it.
+    Object.assign(keyv, { serialize: undefined, deserialize: undefined });
+    this.#cache = createCache({ stores: [keyv] });
+    this.#refusals = new LRUCache({ max: Math.max(1_000, Math.ceil(options.cacheMax / 10)) });
+    const settings = options.applications.map(({ appSecret: _, ...rest }) => rest);
+    this.#fingerprint = JSON.stringify([settings, options.clockToleranceMs]);
+    const secrets = options.applications.flatMap(({ appSecret }) => appSecret ?? []);
+    this.#shared = options.cacheStore && new SealedStore(options.cacheStore, secrets);
+  }
+
+  /** The key of a token: a digest of its whole text together with the settings it is verified under. */
+  keyOf(token: string): string {
+    return hash('sha256', `${this.#fingerprint}\n${token}`, 'base64url');
+  }
+
+  async get(key: string): Promise<Verified | undefined> {
+    const found = await this.#cache.get<Remembered>(key);
+    if (!found || found.until > this.clock.wall()) return found?.verified;
+    await this.#cache.del(key);
+    return undefined;
+  }
+
+  /** Looks into the application's own cache, and takes what is found there into ours. */
+  async getShared(key: string): Promise<Verified | undefined> {
+    const found = await this.#shared?.get(key);
+    if (!found || !(found.until > this.clock.wall())) return undefined;
+    await this.#keep(key, found);
+    return found.verified;
+  }
+
+  async set(key: string, verified: Verified): Promise<void> {
+    const now = this.clock.wall();
+    const { vouchedAt = now, principal } = verified;
+    const lapses = isOnline(verified)
+      ? vouchedAt + this.options.introspectionTtlMs
+      : now + this.options.cacheTtlMs;
+    const remembered = { verified, until: Math.min(lapses, principal.expiresAt) };
+    const ttlMs = Math.floor(remembered.until - now);
+    // cache-manager keeps what has a ttl of 0 or NaN for ever.
+    if (!(ttlMs >= 1)) return;
+    await this.#keep(key, remembered);
+    if (isOnline(verified)) await this.#shared?.set(key, remembered, ttlMs);
+  }
+
+  async drop(key: string): Promise<void> {
+    const remembered = this.#entries.peek(key)?.value;
+    await this.#cache.del(key);
+    if (!remembered || isOnline(remembered.verified)) await this.#shared?.delete(key);
+  }
+
+  /** Drops everything the revocation reaches. What it misses is refused all the same. */
+  async forget(revocation: Revocation): Promise<void> {
+    await Promise.all(this.#keysReached(revocation).map((key) => this.drop(key)));
+  }
+
+  /** Drops everything whose signing key is gone. */
+  async forgetKeys(isHeld: (keyId: string) => boolean): Promise<void> {
+    const gone = [...this.#entries.entries()].filter(
+      ([, { value }]) => value.verified.keyId !== undefined && !isHeld(value.verified.keyId),
+    );
+    await Promise.all(gone.map(([key]) => this.drop(key)));
+  }
+
+  /** The remembered principals that the revocation reaches: certainly issued before now. */
+  reached(revocation: Revocation): Principal[] {
+    const entries = this.#keysReached(revocation).map((key) => this.#entries.peek(key));
+    return entries.flatMap((entry) => (entry ? [entry.value.verified.principal] : []));
+  }
+
+  /** @throws {TokenError} the refusal that was remembered for this key a moment ago */
+  refuseAgain(key: string): void {
+    const refusal = this.#refusals.get(key);
+    if (!refusal) return;
+    if (refusal.until > this.clock.wall()) throw refusal.error;
+    this.#refusals.delete(key);
+  }
+
+  /** Remembers refusals that cost work and that time does not heal, in a space of their own. */
+  rememberRefusal(key: string, error: unknown): void {
+    if (!(error instanceof TokenError) || this.options.refusalTtlMs === 0) return;
+    if (error.reason !== 'signature' && error.reason !== 'inactive') return;
+    this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
+  }
+
+  #keysReached(revocation: Revocation): string[] {
+    if (revocation.kind === 'token') return [...(this.#byToken.get(revocation.key) ?? [])];
+    return [...this.#entries.entries()].flatMap(([key, { value }]) =>
+      reaches(revocation, value.verified.principal) ? [key] : [],
+    );
+  }
+
+  async #keep(key: string, remembered: Remembered): Promise<void> {
+    const ttlMs = Math.max(1, Math.ceil(remembered.until - this.clock.wall()));
+    await this.#cache.set(key, remembered, ttlMs);
+    if (!this.#entries.has(key)) return;
+    const { id } = remembered.verified.principal;
+    const keys = this.#byToken.get(id);
+    if (keys) keys.add(key);
+    else this.#byToken.set(id, new Set([key]));
+  }
+
+  #unlink(id: Digest, key: string): void {
+    const keys = this.#byToken.get(id);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#byToken.delete(id);
+  }
+}
+
+/** Keyv passes `set` a ttl, where lru-cache expects options: the four methods alone, then. */
+function storeOver(entries: LRUCache<string, Stored>) {
+  return {
+    get: (key: string) => entries.get(key),
+    set: (key: string, stored: Stored) => void entries.set(key, stored),
+    delete: (key: string) => entries.delete(key),
+    clear: () => entries.clear(),
+  };
+}
+
+/** Whether the principal rests on GenAuth's word alone. */
+function isOnline({ keyId }: Verified): boolean {
+  return keyId === undefined;
+}

@@ -1,0 +1,125 @@
+import { type JsonWebKey, KeyObject, verify, constants, hash } from 'node:crypto';
+
+import { importJWK } from 'jose';
+
+import { isJsonObject, type JsonObject } from '../core/json.js';
+
+interface Rule {
+  readonly kty: 'RSA' | 'EC' | 'OKP';
+  /** Node's digest name; null where the algorithm has its own. */
+  readonly digest: string | null;
+  readonly crv?: string;
+  readonly pss?: true;
+  /** Length of a signature in bytes; RSA signatures are as long as the modulus. */
+  readonly length?: number;
+}
+
+const RULES: Readonly<Record<string, Rule>> = {
+  RS256: { kty: 'RSA', digest: 'sha256' },
+  RS384: { kty: 'RSA', digest: 'sha384' },
+  RS512: { kty: 'RSA', digest: 'sha512' },
+  PS256: { kty: 'RSA', digest: 'sha256', pss: true },
+  PS384: { kty: 'RSA', digest: 'sha384', pss: true },
+  PS512: { kty: 'RSA', digest: 'sha512', pss: true },
+  ES256: { kty: 'EC', digest: 'sha256', crv: 'P-256', length: 64 },
+  ES384: { kty: 'EC', digest: 'sha384', crv: 'P-384', length: 96 },
+  ES512: { kty: 'EC', digest: 'sha512', crv: 'P-521', length: 132 },
+  EdDSA: { kty: 'OKP', digest: null, crv: 'Ed25519', length: 64 },
+  Ed25519: { kty: 'OKP', digest: null, crv: 'Ed25519', length: 64 },
+};
+
+const PUBLIC_MEMBERS = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const;
+
+/** One public key of a key set, bound to what its publisher says it is for. */
+export class SigningKey {
+  private constructor(
+    /** Names the key material together with its `kid`, so that a replaced key is another key. */
+    readonly id: string,
+    readonly kid: string | undefined,
+    private readonly alg: string | undefined,
+    private readonly kty: string,
+    private readonly crv: string | undefined,
+    private readonly key: KeyObject,
+  ) {}
+
+  /**
+   * A usable key, or undefined for what cannot or must not verify signatures here: symmetric and private
+   * keys, keys for encryption, weak or malformed ones (RFC 7517 §4, RFC 8725 §3.5).
+   */
+  static async import(
+    jwk: unknown,
+    algorithms: readonly string[],
+  ): Promise<SigningKey | undefined> {
+    if (!isJsonObject(jwk) || 'd' in jwk || !isForVerifying(jwk)) return undefined;
+    const { kid, alg, kty } = jwk;
+    if (kid !== undefined && (typeof kid !== 'string' || kid === '')) return undefined;
+    if (alg !== undefined && typeof alg !== 'string') return undefined;
+    const crv = typeof jwk['crv'] === 'string' ? jwk['crv'] : undefined;
+    const importable = algorithms.find(
+      (name) => fits(RULES[name], kty, crv) && (alg ?? name) === name,
+    );
+    if (importable === undefined) return undefined;
+    try {
+      const names = PUBLIC_MEMBERS[kty as keyof typeof PUBLIC_MEMBERS];
+      const members = Object.fromEntries(names.map((name) => [name, jwk[name]]));
+      const imported = await importJWK(
+        { kty: kty as string, ...members } as JsonWebKey & { kty: string },
+        importable,
+      );
+      const key = KeyObject.from(imported as CryptoKey);
+      if (!isStrong(key)) return undefined;
+      const id = hash('sha256', JSON.stringify([kid, alg, kty, members]), 'base64url');
+      return new SigningKey(id, kid, alg, kty as string, crv, key);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether the key may verify signatures of this algorithm. */
+  suits(alg: string): boolean {
+    return (this.alg ?? alg) === alg && fits(RULES[alg], this.kty, this.crv);
+  }
+
+  /** Whether the signature is good. False for whatever is not one; never throws. */
+  verifies(alg: string, signingInput: string, signature: Buffer): boolean {
+    const rule = RULES[alg];
+    if (!rule || !this.suits(alg) || signature.length !== (rule.length ?? this.#modulusBytes))
+      return false;
+    return verify(
+      rule.digest,
+      Buffer.from(signingInput, 'latin1'),
+      {
+        key: this.key,
+        dsaEncoding: 'ieee-p1363',
+        ...(rule.pss && {
+          padding: constants.RSA_PKCS1_PSS_PADDING,
+          saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+        }),
+      },
+      signature,
+    );
+  }
+
+  get #modulusBytes(): number {
+    return Math.ceil((this.key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
+  }
+}
+
+function fits(rule: Rule | undefined, kty: unknown, crv: string | undefined): boolean {
+  return rule !== undefined && rule.kty === kty && rule.crv === (kty === 'RSA' ? undefined : crv);
+}
+
+function isForVerifying(jwk: JsonObject): boolean {
+  const { use, key_ops: operations } = jwk;
+  if (use !== undefined && use !== 'sig') return false;
+  return operations === undefined || (Array.isArray(operations) && operations.includes('verify'));
+}
+
+/** RSA: 2048 to 8192 bits, odd public exponent of at least 65537 (FIPS 186-5 §5.1). */
+function isStrong(key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== 'rsa') return key.type === 'public';
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  const sane =
+    publicExponent >= 65_537n && publicExponent % 2n === 1n && publicExponent < 2n ** 64n;
+  return modulusLength >= 2_048 && modulusLength <= 8_192 && sane;
+}
