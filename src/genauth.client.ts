@@ -161,21 +161,20 @@ export class GenAuthClient implements OnApplicationShutdown {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), this.options.timeoutMs);
     const sentAt = this.clock.wall();
+    const request = {
+      url,
+      method: form ? 'POST' : 'GET',
+      data: form?.toString(),
+      headers: {
+        Accept: 'application/json',
+        ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+        ...(authorization && { Authorization: authorization }),
+      },
+      signal: deadline.signal,
+    };
     try {
       const reply = await firstValueFrom(
-        this.http.request<string>({
-          url,
-          method: form ? 'POST' : 'GET',
-          ...(form && { data: form.toString() }),
-          headers: {
-            Accept: 'application/json',
-            ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
-            ...(authorization && { Authorization: authorization }),
-          },
-          ...this.#agents,
-          ...TRANSPORT,
-          signal: deadline.signal,
-        }),
+        this.http.request<string>({ ...request, ...this.#agents, ...TRANSPORT }),
       );
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {

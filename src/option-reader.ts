@@ -97,16 +97,8 @@ export class OptionReader {
     const value = this.#take(name) ?? byDefault;
     // A default made from a faulty appHost is not a fault of its own.
     if (value === byDefault && byDefault !== undefined) return byDefault;
-    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
-    if (!url)
-      return this.#fault(name, 'must be an absolute URL such as https://example.genauth.ai', '');
-    if (url.username || url.password || url.search || url.hash) {
-      return this.#fault(name, 'must not contain credentials, a query or a fragment', '');
-    }
-    if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))) {
-      return value as string;
-    }
-    return this.#fault(name, 'must use https; http is for loopback addresses only', '');
+    const sentence = urlFault(value);
+    return sentence === undefined ? (value as string) : this.#fault(name, sentence, '');
   }
 
   integer(name: string, byDefault: number, least: number, most: number): number {
@@ -162,6 +154,18 @@ export class OptionReader {
     this.faults.push(`${this.prefix}${name} ${sentence}`);
     return standIn;
   }
+}
+
+function urlFault(value: unknown): string | undefined {
+  if (typeof value !== 'string' || !URL.canParse(value)) {
+    return 'must be an absolute URL such as https://example.genauth.ai';
+  }
+  const { username, password, search, hash, protocol, hostname } = new URL(value);
+  if ([username, password, search, hash].some(Boolean)) {
+    return 'must not contain credentials, a query or a fragment';
+  }
+  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return undefined;
+  return 'must use https; http is for loopback addresses only';
 }
 
 function isLoopback(hostname: string): boolean {

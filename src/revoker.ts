@@ -65,7 +65,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
       clock: this.clock,
       maxTokenLifetimeMs,
       maxStalenessMs,
-      apply: (facts) => void this.#take(facts, { source: 'log' }),
+      apply: (facts) => this.#take(facts, { source: 'log' }),
     });
     // Whoever awaits ready() is told; a start that nobody awaits must not end the process.
     this.#started.catch(() => undefined);

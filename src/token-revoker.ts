@@ -3,13 +3,20 @@ import { Injectable } from '@nestjs/common';
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
+import type { JsonObject } from './core/json.js';
 import { type Digest, type Revocation, type RevocationReceipt } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
 import { ResolvedOptions } from './genauth.options.js';
 import { type Cause, failed, Revoker } from './revoker.js';
 import { type Application, Applications } from './verify/applications.js';
 import { judgeHeader } from './verify/claims.js';
-import { type JwsToken, readToken, respelled, type Token } from './verify/compact-jws.js';
+import {
+  type JwsToken,
+  LONGEST_TOKEN,
+  readToken,
+  respelled,
+  type Token,
+} from './verify/compact-jws.js';
 
 /** Options of `TokenService.revoke`. */
 export interface RevokeOptions {
@@ -90,23 +97,18 @@ export class TokenRevoker {
 
   #read(text: string, options: RevokeOptions): Task {
     const canonical = typeof text === 'string' ? respelled(text) : text;
-    const cause: Cause = { source: 'revoke', reason: options.reason };
-    let token: Token | undefined;
-    try {
-      token = readToken(canonical);
-    } catch (error) {
-      const reason = error instanceof TokenError ? error.reason : 'malformed';
-      if (typeof text !== 'string' || reason === 'oversized' || !text.includes('.')) {
-        throw failed('invalid_request', `what is to be revoked is not a token (${reason})`);
-      }
+    const token = readOrUndefined(canonical);
+    if (token === undefined && !isJwtLike(text)) {
+      throw failed('invalid_request', 'what is to be revoked is not a token');
     }
-    const { appId } = options;
-    const chosen = appId === undefined ? undefined : this.applications.byId(appId);
-    if (appId !== undefined && !chosen) {
+    const { appId, reason } = options;
+    const chosen = this.applications.all.filter((one) => one.options.appId === appId);
+    if (appId !== undefined && chosen.length === 0) {
       throw failed('invalid_request', "the option 'appId' names no configured application");
     }
-    const candidates = chosen ? [chosen] : token ? this.applications.candidates(token) : [];
-    return { token, text: canonical, candidates, options, cause };
+    const ofToken = token ? this.applications.candidates(token) : [];
+    const candidates = appId === undefined ? ofToken : chosen;
+    return { token, text: canonical, candidates, options, cause: { source: 'revoke', reason } };
   }
 
   /** The fact that denies the token, unless it could not be accepted in any case. */
@@ -123,9 +125,9 @@ export class TokenRevoker {
   }
 
   /** A refresh token's grant is learned from GenAuth, and its access tokens are denied. */
-  async #cascade({ token, text, candidates, options, cause }: Task): Promise<Grant | undefined> {
-    const isJwt = token?.form !== 'opaque' && options.tokenTypeHint !== 'refresh_token';
-    if (options.cascade === false || !token || isJwt) return undefined;
+  async #cascade(task: Task): Promise<Grant | undefined> {
+    const { token, text, candidates, options, cause } = task;
+    if (!token || !mayBeRefreshToken(token, options)) return undefined;
     for (const application of candidates) {
       const { answer } = await this.client.introspect(
         application.options,
@@ -133,12 +135,11 @@ export class TokenRevoker {
         options.tokenTypeHint,
       );
       if (answer['active'] !== true) continue;
-      const { sub, client_id: clientId, token_type: type } = answer;
-      const isAccessToken = typeof type === 'string' && options.tokenTypeHint !== 'refresh_token';
-      if (isAccessToken || typeof sub !== 'string' || typeof clientId !== 'string')
-        return undefined;
-      const target = { kind: 'client', ids: [clientId, sub] } as const;
-      const facts = this.revoker.cut(application.options, target, cause, { unsettledBy: token.id });
+      const ids = grantIn(answer, options);
+      if (!ids) return undefined;
+      const target = { kind: 'client', ids } as const;
+      const unsettledBy = token.id;
+      const facts = this.revoker.cut(application.options, target, cause, { unsettledBy });
       return { application, id: token.id, facts };
     }
     return undefined;
@@ -176,6 +177,35 @@ export class TokenRevoker {
     publishAlarm({ alarm: 'token_outlives_log', detail });
     throw failed('token_outlives_log', detail, { log, genauth });
   }
+}
+
+function readOrUndefined(text: string): Token | undefined {
+  try {
+    return readToken(text);
+  } catch (error) {
+    if (error instanceof TokenError) return undefined;
+    throw error;
+  }
+}
+
+/** A JWT that cannot be read cannot be accepted either: like any unknown token, it counts as revoked. */
+function isJwtLike(text: unknown): boolean {
+  return typeof text === 'string' && text.length <= LONGEST_TOKEN && text.includes('.');
+}
+
+/** GenAuth's refresh tokens are opaque; other servers' may be JWTs, and then the caller must say so. */
+function mayBeRefreshToken({ form }: Token, { cascade, tokenTypeHint }: RevokeOptions): boolean {
+  return cascade !== false && (form === 'opaque' || tokenTypeHint === 'refresh_token');
+}
+
+/** Client and subject of a refresh token; undefined for an access token, which takes nothing with it. */
+function grantIn(
+  answer: JsonObject,
+  { tokenTypeHint }: RevokeOptions,
+): [client: string, subject: string] | undefined {
+  const { sub, client_id: clientId, token_type: type } = answer;
+  if (typeof type === 'string' && tokenTypeHint !== 'refresh_token') return undefined;
+  return typeof clientId === 'string' && typeof sub === 'string' ? [clientId, sub] : undefined;
 }
 
 /** Whether the application could certainly never accept the token, by its header and the keys at hand. */

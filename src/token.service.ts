@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 
 import { Clock } from './core/clock.js';
-import { type Demands, judgeDemands } from './core/demands.js';
+import type { Demands } from './core/demands.js';
 import { TokenError } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import { type Principal, principalOf } from './core/principal.js';

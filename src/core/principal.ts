@@ -42,11 +42,7 @@ export interface Principal {
  */
 export function principalOf(claims: JsonObject, appId: string, id: string): Principal {
   const audience = audienceOf(claims);
-  const [sub, azp] = [text(claims, 'sub'), text(claims, 'azp')];
-  const clientId =
-    text(claims, 'client_id') ?? azp ?? (audience.length === 1 ? audience[0] : undefined);
-  const [issuedAt, notBeforeAt] = [instant(claims, 'iat'), instant(claims, 'nbf')];
-  const [tokenId, sessionId] = [text(claims, 'jti'), text(claims, 'sid')];
+  const lone = audience.length === 1 ? audience[0] : undefined;
   return Object.freeze({
     appId,
     id,
@@ -55,12 +51,14 @@ export function principalOf(claims: JsonObject, appId: string, id: string): Prin
     scopes: Object.freeze((text(claims, 'scope') ?? '').split(' ').filter(Boolean)),
     expiresAt: required(claims, 'exp', instant),
     claims,
-    ...(sub !== undefined && { sub }),
-    ...(clientId !== undefined && { clientId }),
-    ...(issuedAt !== undefined && { issuedAt }),
-    ...(notBeforeAt !== undefined && { notBeforeAt }),
-    ...(tokenId !== undefined && { tokenId }),
-    ...(sessionId !== undefined && { sessionId }),
+    ...present({
+      sub: text(claims, 'sub'),
+      clientId: text(claims, 'client_id') ?? text(claims, 'azp') ?? lone,
+      issuedAt: instant(claims, 'iat'),
+      notBeforeAt: instant(claims, 'nbf'),
+      tokenId: text(claims, 'jti'),
+      sessionId: text(claims, 'sid'),
+    }),
   });
 }
 
@@ -111,6 +109,14 @@ function required<T>(
   const value = read(claims, name);
   if (value === undefined) throw new TokenError('claim_missing', `the claim '${name}' is required`);
   return value;
+}
+
+/** The members that have a value. */
+function present<T extends object>(
+  members: T,
+): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
 }
 
 function isText(value: unknown): value is string {

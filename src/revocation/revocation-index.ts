@@ -7,6 +7,7 @@ import {
   targetKeys,
 } from '../core/revocation.js';
 import { DigestTable } from './digest-table.js';
+import { Watermarks } from './watermarks.js';
 import type { Freshness } from './revocation-log.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
@@ -33,17 +34,7 @@ export interface Standing {
   readonly maxStalenessMs: number;
 }
 
-interface Watermark {
-  refusedThroughAt: number;
-  askedThroughAt: number;
-  askedSince: number;
-  keepUntilAt: number;
-  /** Tokens whose revocation GenAuth has not confirmed: until then its word settles nothing. */
-  readonly unsettled: Set<Digest>;
-}
-
 const ACCEPTED: Verdict = { is: 'accepted' };
-const WATERMARK_KINDS = ['session', 'subject', 'client', 'issuer'] as const;
 
 /**
  * Every revocation this process knows, in memory. Facts are only ever united: order and repetition do
@@ -55,7 +46,7 @@ export class RevocationIndex {
   readonly #minutes = new Map<number, DigestTable>();
   /** By the key alone: tombstones without a known `exp`, or with one beyond the horizon. */
   readonly #loose = new DigestTable();
-  readonly #watermarks = new Map<Digest, Watermark>();
+  readonly #watermarks = new Watermarks();
   #tombstones = 0;
   #highestWall = 0;
   #droppedThrough = 0;
@@ -93,15 +84,14 @@ export class RevocationIndex {
     return news;
   }
 
-  /** From now on the watermark's undecided tokens are refused until `settle` is called for `cause`. */
+  /** GenAuth is yet to be told of `cause`: its word does not settle what the watermark leaves open. */
   unsettle(watermark: Digest, cause: Digest): void {
-    this.#watermarks.get(watermark)?.unsettled.add(cause);
+    this.#watermarks.unsettle(watermark, cause);
   }
 
-  /** GenAuth knows of the revocation: its word counts again, if asked from now on. */
+  /** GenAuth knows of `cause`: its word counts again, if asked from now on. */
   settle(watermark: Digest, cause: Digest): void {
-    const found = this.#watermarks.get(watermark);
-    if (found?.unsettled.delete(cause)) found.askedSince = this.clock.wall();
+    this.#watermarks.settle(watermark, cause, this.#wall());
   }
 
   /** Whether this very token was revoked. */
@@ -127,21 +117,10 @@ export class RevocationIndex {
     if (this.#loose.size === 0 && this.#watermarks.size === 0) return undefined;
     const keys = targetKeys(principal);
     if (keys.jti?.some((key) => this.#loose.has(key))) return { is: 'denied', by: 'jti' };
-    let askedSince = -Infinity;
-    for (const kind of WATERMARK_KINDS) {
-      for (const key of keys[kind] ?? []) {
-        const watermark = this.#watermarks.get(key);
-        if (!watermark) continue;
-        const issuedAt = principal.issuedAt ?? -Infinity;
-        if (issuedAt <= watermark.refusedThroughAt) return { is: 'denied', by: kind };
-        if (issuedAt > watermark.askedThroughAt) continue;
-        askedSince = Math.max(
-          askedSince,
-          watermark.unsettled.size > 0 ? Infinity : watermark.askedSince,
-        );
-      }
-    }
-    return vouchedAt >= askedSince ? undefined : { is: 'unknown', why: 'boundary', askedSince };
+    const held = this.#watermarks.hold(keys, principal.issuedAt ?? -Infinity);
+    if (held.is === 'denied') return held;
+    if (vouchedAt >= held.askedSince) return undefined;
+    return { is: 'unknown', why: 'boundary', askedSince: held.askedSince };
   }
 
   #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict | undefined {
@@ -164,26 +143,8 @@ export class RevocationIndex {
   #applyOne(fact: Revocation): boolean {
     if (fact.keepUntilAt + this.#outliveMs <= this.#wall()) return false;
     if (fact.kind === 'token' || fact.kind === 'jti') return this.#bury(fact);
-    const now = this.clock.wall();
-    const known = this.#watermarks.get(fact.key);
-    if (!known && !this.#hasRoom(fact)) return false;
-    const { refusedThroughAt = -Infinity, askedThroughAt = refusedThroughAt, keepUntilAt } = fact;
-    if (
-      known &&
-      refusedThroughAt <= known.refusedThroughAt &&
-      askedThroughAt <= known.askedThroughAt
-    ) {
-      known.keepUntilAt = Math.max(keepUntilAt, known.keepUntilAt);
-      return false;
-    }
-    this.#watermarks.set(fact.key, {
-      refusedThroughAt: Math.max(refusedThroughAt, known?.refusedThroughAt ?? -Infinity),
-      askedThroughAt: Math.max(askedThroughAt, known?.askedThroughAt ?? -Infinity),
-      askedSince: now,
-      keepUntilAt: Math.max(keepUntilAt, known?.keepUntilAt ?? -Infinity),
-      unsettled: known?.unsettled ?? new Set(),
-    });
-    return true;
+    if (!this.#watermarks.has(fact.key) && !this.#hasRoom(fact)) return false;
+    return this.#watermarks.raise(fact, this.#wall());
   }
 
   #bury(fact: Revocation): boolean {
@@ -230,9 +191,7 @@ export class RevocationIndex {
       this.#tombstones -= table.size;
     }
     this.#loose.sweep(now / 1_000);
-    for (const [key, { keepUntilAt }] of this.#watermarks) {
-      if (keepUntilAt <= dead) this.#watermarks.delete(key);
-    }
+    this.#watermarks.drop(dead);
     if (this.size < before) this.#droppedThrough = dead;
   }
 }

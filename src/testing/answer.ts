@@ -19,8 +19,6 @@ export class Refusal extends Error {
   }
 }
 
-const NO_STORE = { 'Cache-Control': 'no-cache, no-store' };
-
 const LOCALIZED: Readonly<Record<string, string>> = {
   invalid_request: '请求参数不正确',
   invalid_client: '客户端认证失败',
@@ -45,11 +43,6 @@ export function jsonAnswer(
 ): Answer {
   const type = { 'Content-Type': 'application/json; charset=utf-8' };
   return { status, headers: { ...type, ...headers }, body: JSON.stringify(body) };
-}
-
-/** A JSON answer that no cache may keep. */
-export function uncachedAnswer(body: unknown): Answer {
-  return jsonAnswer(body, 200, NO_STORE);
 }
 
 /** An HTML page. */

@@ -80,9 +80,10 @@ export class TokenIssuer {
     return this.#opaqueTokens(this.#grant('oauth', { scope: 'user', ...options }));
   }
 
-  /** New tokens of a grant that stands; the refresh token in the answer is left to the caller. */
-  renew(grant: Grant): TokenSet {
-    return grant.protocol === 'oauth' ? this.#opaqueTokens(grant) : this.#userTokens(grant);
+  /** New tokens of a grant that stands, with another refresh token or (unless `rotate`) without one. */
+  renew(grant: Grant, rotate: boolean): TokenSet {
+    if (grant.protocol === 'oauth') return this.#opaqueTokens(grant, rotate);
+    return this.#userTokens(grant, undefined, rotate);
   }
 
   /** A machine's JWT; a grant of its own, since nothing else hangs on it. */
@@ -125,7 +126,7 @@ export class TokenIssuer {
     };
   }
 
-  #userTokens(grant: Grant, nonce?: string): SignedIn {
+  #userTokens(grant: Grant, nonce?: string, refreshable = grant.offline): SignedIn {
     const application = this.pool.application(grant.appId);
     const accessToken = this.#accessToken(application, grant);
     return {
@@ -134,11 +135,11 @@ export class TokenIssuer {
       token_type: 'Bearer',
       scope: grant.scope,
       id_token: this.#idToken(application, grant, accessToken, nonce),
-      ...(grant.offline && { refresh_token: this.#refreshToken(application, grant) }),
+      ...(refreshable && { refresh_token: this.#refreshToken(application, grant) }),
     };
   }
 
-  #opaqueTokens(grant: Grant): TokenSet {
+  #opaqueTokens(grant: Grant, refreshable = grant.offline): TokenSet {
     const application = this.pool.application(grant.appId);
     const accessToken = hexId(40);
     this.#registerOpaque(accessToken, 'access', application, grant);
@@ -147,7 +148,7 @@ export class TokenIssuer {
       expires_in: grant.lifetime,
       token_type: 'Bearer',
       scope: grant.scope,
-      ...(grant.offline && { refresh_token: this.#refreshToken(application, grant) }),
+      ...(refreshable && { refresh_token: this.#refreshToken(application, grant) }),
     };
   }
 

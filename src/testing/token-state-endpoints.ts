@@ -1,4 +1,4 @@
-import { jsonAnswer, invalidRequest, Refusal, uncachedAnswer, type Answer } from './answer.js';
+import { invalidRequest, jsonAnswer, Refusal, type Answer } from './answer.js';
 import type { FakeApplication } from './application.js';
 import { authenticatedClient, type Client } from './client-authentication.js';
 import { decoded } from './compact-token.js';
@@ -15,7 +15,7 @@ export const introspection: Responder = (request, pool) => {
   const text = requiredField(request.form, 'token');
   const { jwtIntrospection } = pool.switches;
   if (jwtIntrospection !== 'introspect' && decoded(text)) {
-    if (jwtIntrospection === 'inactive') return uncachedAnswer({ active: false });
+    if (jwtIntrospection === 'inactive') return jsonAnswer({ active: false });
     throw structuredTokenRefusal('introspected', 'introspection');
   }
   const token = pool.tokens.find(text);
@@ -25,7 +25,7 @@ export const introspection: Responder = (request, pool) => {
     pool.tokens.isLive(token, pool.now()) &&
     mayLearnOf(token, client, pool) &&
     !(isStrict(request.form) && isShutOut(token, pool));
-  return uncachedAnswer(visible ? description(token, pool) : { active: false });
+  return jsonAnswer(visible ? description(token, pool) : { active: false });
 };
 
 /** RFC 7009, in the engine's form: what cannot be revoked any more is a success. */

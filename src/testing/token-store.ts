@@ -24,6 +24,8 @@ export interface IssuedToken {
   /** The key that signed it; absent for opaque and symmetric tokens. */
   readonly key?: SigningKey | undefined;
   revoked: boolean;
+  /** Whether rotation has put another refresh token in its place. */
+  consumed?: boolean;
 }
 
 interface Entry {

@@ -1,10 +1,19 @@
-import { TokenError } from '../core/errors.js';
+import { TokenError, type TokenRefusal } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
 import type { Principal } from '../core/principal.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 
 const TYPES = /^(?:application\/)?(?:jwt|at\+jwt)$/i;
 const AT_JWT = /^(?:application\/)?at\+jwt$/i;
+
+/** Header members that change what a token means. None is understood here, so none is ignored. */
+const NOT_UNDERSTOOD: readonly (readonly [name: string, reason: TokenRefusal])[] = [
+  ['crit', 'critical_header'],
+  ['b64', 'critical_header'],
+  ['zip', 'compressed'],
+  ['enc', 'encrypted'],
+  ['cty', 'nested'],
+];
 
 /**
  * What the header must say before any key is looked for (RFC 7515 §4.1, RFC 8725 §3).
@@ -13,23 +22,24 @@ const AT_JWT = /^(?:application\/)?at\+jwt$/i;
  * @throws {TokenError}
  */
 export function judgeHeader(header: JsonObject, application: ResolvedApplication): string {
-  if ('crit' in header || 'b64' in header) {
-    throw new TokenError('critical_header', "no extension ('crit', 'b64') is understood");
+  for (const [name, reason] of NOT_UNDERSTOOD) {
+    if (name in header) throw new TokenError(reason, `'${name}' has no place in an access token`);
   }
-  if ('zip' in header) throw new TokenError('compressed', "'zip' is not allowed");
-  if ('enc' in header) throw new TokenError('encrypted', "'enc' has no place in a signed token");
-  if ('cty' in header) throw new TokenError('nested', "'cty' marks a nested token");
   const { alg, typ, kid } = header;
   if (typeof alg !== 'string' || !(application.algorithms as readonly string[]).includes(alg)) {
     throw new TokenError('algorithm', "'alg' is not among the configured algorithms");
   }
-  if (kid !== undefined && (typeof kid !== 'string' || kid === '')) {
+  if (kid !== undefined && !isName(kid)) {
     throw new TokenError('header_type', "'kid' must be a string");
   }
-  if (typ !== undefined && (typeof typ !== 'string' || !TYPES.test(typ))) {
+  if (typ !== undefined && !(isName(typ) && TYPES.test(typ))) {
     throw new TokenError('token_type', "'typ' is not that of an access token");
   }
   return alg;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }
 
 /** Members that only other kinds of token have: ID tokens, security events, logout tokens. */

@@ -46,7 +46,7 @@ export class PrincipalCache {
     Object.assign(keyv, { serialize: undefined, deserialize: undefined });
     this.#cache = createCache({ stores: [keyv] });
     this.#refusals = new LRUCache({ max: Math.max(1_000, Math.ceil(options.cacheMax / 10)) });
-    const settings = options.applications.map(({ appSecret: _, ...rest }) => rest);
+    const settings = options.applications.map((one) => ({ ...one, appSecret: undefined }));
     this.#fingerprint = JSON.stringify([settings, options.clockToleranceMs]);
     const secrets = options.applications.flatMap(({ appSecret }) => appSecret ?? []);
     this.#shared = options.cacheStore && new SealedStore(options.cacheStore, secrets);

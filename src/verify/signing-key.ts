@@ -1,4 +1,4 @@
-import { type JsonWebKey, KeyObject, verify, constants, hash } from 'node:crypto';
+import { constants, hash, KeyObject, verify } from 'node:crypto';
 
 import { importJWK } from 'jose';
 
@@ -50,26 +50,19 @@ export class SigningKey {
     jwk: unknown,
     algorithms: readonly string[],
   ): Promise<SigningKey | undefined> {
-    if (!isJsonObject(jwk) || 'd' in jwk || !isForVerifying(jwk)) return undefined;
-    const { kid, alg, kty } = jwk;
-    if (kid !== undefined && (typeof kid !== 'string' || kid === '')) return undefined;
-    if (alg !== undefined && typeof alg !== 'string') return undefined;
-    const crv = typeof jwk['crv'] === 'string' ? jwk['crv'] : undefined;
+    if (!isJsonObject(jwk) || !isForVerifying(jwk)) return undefined;
+    const { kid, alg, kty, crv } = jwk as Readonly<Record<string, string | undefined>>;
     const importable = algorithms.find(
       (name) => fits(RULES[name], kty, crv) && (alg ?? name) === name,
     );
-    if (importable === undefined) return undefined;
+    if (importable === undefined || kty === undefined) return undefined;
     try {
       const names = PUBLIC_MEMBERS[kty as keyof typeof PUBLIC_MEMBERS];
-      const members = Object.fromEntries(names.map((name) => [name, jwk[name]]));
-      const imported = await importJWK(
-        { kty: kty as string, ...members } as JsonWebKey & { kty: string },
-        importable,
-      );
-      const key = KeyObject.from(imported as CryptoKey);
+      const members = Object.fromEntries(names.map((name) => [name, jwk[name] as string]));
+      const key = KeyObject.from((await importJWK({ kty, ...members }, importable)) as CryptoKey);
       if (!isStrong(key)) return undefined;
       const id = hash('sha256', JSON.stringify([kid, alg, kty, members]), 'base64url');
-      return new SigningKey(id, kid, alg, kty as string, crv, key);
+      return new SigningKey(id, kid, alg, kty, crv, key);
     } catch {
       return undefined;
     }
@@ -109,9 +102,12 @@ function fits(rule: Rule | undefined, kty: unknown, crv: string | undefined): bo
   return rule !== undefined && rule.kty === kty && rule.crv === (kty === 'RSA' ? undefined : crv);
 }
 
+/** A public key, not said to be for anything else, whose describing members are of the right type. */
 function isForVerifying(jwk: JsonObject): boolean {
   const { use, key_ops: operations } = jwk;
-  if (use !== undefined && use !== 'sig') return false;
+  if ('d' in jwk || (use !== undefined && use !== 'sig') || jwk['kid'] === '') return false;
+  const described = [jwk['kid'], jwk['alg'], jwk['crv']];
+  if (!described.every((one) => one === undefined || typeof one === 'string')) return false;
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'));
 }
 

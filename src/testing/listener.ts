@@ -1,0 +1,45 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** One port on the loopback address, which can be closed and opened again. */
+export class Listener {
+  /** Takes every request; set before the first one is expected. */
+  receive: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createServer((request, response) => this.receive(request, response));
+  #port = 0;
+
+  constructor() {
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** Scheme, address and port, once it has listened. */
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Listens: at first on a free port, later on the same port again. */
+  async open(): Promise<this> {
+    if (this.#server.listening) return this;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#port, '127.0.0.1', () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#port = (this.#server.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** Resets every connection and stops listening; connections are refused from then on. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    await closed;
+  }
+}
