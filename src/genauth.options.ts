@@ -19,14 +19,17 @@ export type SignatureAlgorithm =
   | 'EdDSA'
   | 'Ed25519';
 
-/** One GenAuth application: its own issuer, with its own signing keys. */
+/**
+ * One GenAuth application: its own issuer, with its own signing keys. The three that come from the
+ * environment may be undefined for the compiler; at start they may not.
+ */
 export interface GenAuthApplicationOptions {
   /** The application's id, as shown in GenAuth's console. */
-  appId: string;
+  appId: string | undefined;
   /** Where the application is reached, for example `https://example.genauth.ai`. https except on loopback. */
-  appHost: string;
+  appHost: string | undefined;
   /** The application's secret. Needed unless both endpoint methods are `none`. */
-  appSecret?: string;
+  appSecret?: string | undefined;
   /** `oauth`: opaque tokens, `/oauth/…` endpoints, always verified online. @default 'oidc' */
   protocol?: 'oidc' | 'oauth';
   /** Exact value, or values, of `iss` to accept. @default `{appHost}/oidc` */

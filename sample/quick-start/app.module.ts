@@ -40,12 +40,10 @@ export class SessionController {
 
 @Module({
   imports: [
-    GenAuthModule.forRootAsync({
-      useFactory: () => ({
-        appId: process.env['GENAUTH_APP_ID'] ?? '',
-        appSecret: process.env['GENAUTH_APP_SECRET'] ?? '',
-        appHost: process.env['GENAUTH_APP_HOST'] ?? '',
-      }),
+    GenAuthModule.forRoot({
+      appId: process.env['GENAUTH_APP_ID'],
+      appSecret: process.env['GENAUTH_APP_SECRET'],
+      appHost: process.env['GENAUTH_APP_HOST'],
     }),
   ],
   controllers: [SessionController],
