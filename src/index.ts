@@ -55,5 +55,5 @@ export {
   RevocationLog,
   type RevocationLogContext,
 } from './revocation/revocation-log.js';
-export type { RevokeOptions } from './token-revoker.js';
+export type { RevokeOptions } from './revocation-task.js';
 export { type CutOptions, type IntrospectOptions, TokenService } from './token.service.js';

@@ -46,9 +46,9 @@ export class TokenVerification {
     const key = this.cache.keyOf(text);
     let verified = (await this.#remembered(key)) ?? (await this.#verifyAnew(key, text, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      judgeDemands(verified.principal, demands);
+      // Nothing is awaited between this check and the answer. A revoked token is no good token: 401, not 403.
       const doubt = this.#doubt(key, verified, demands, begunAt);
-      // Nothing is awaited between the last check and the answer.
+      judgeDemands(verified.principal, demands);
       if (!doubt) return this.#accept(verified);
       verified = await this.#ask(key, text, verified, doubt);
     }

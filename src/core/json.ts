@@ -34,11 +34,12 @@ function settle(root: object): number {
   let members = 0;
   const open: object[] = [root];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const children: unknown[] = Object.values(node);
     if (!Array.isArray(node)) {
-      members += Object.keys(node).length;
+      members += children.length;
       if (Object.hasOwn(node, '__proto__')) delete (node as Record<string, unknown>)['__proto__'];
     }
-    for (const child of Object.values(node) as unknown[]) {
+    for (const child of children) {
       if (typeof child === 'object' && child !== null) open.push(child);
     }
     Object.freeze(node);

@@ -151,11 +151,14 @@ export class RevocationIndex {
     const { key, expiresAt, keepUntilAt } = fact;
     const known =
       expiresAt === undefined ? this.#loose.has(key) : this.hasTombstone(key, expiresAt);
-    if (known || !this.#hasRoom(fact)) return false;
+    if (!known && !this.#hasRoom(fact)) return false;
     const horizon = this.#wall() + this.retainMs + this.#outliveMs;
     if (expiresAt === undefined || expiresAt > horizon) {
-      return this.#loose.add(key, (keepUntilAt + this.#outliveMs) / 1_000);
+      // Known already, it may have to be kept longer; that is no news.
+      this.#loose.add(key, (keepUntilAt + this.#outliveMs) / 1_000);
+      return !known;
     }
+    if (known) return false;
     const minute = Math.floor(expiresAt / MINUTE_MS);
     let table = this.#minutes.get(minute);
     if (!table) this.#minutes.set(minute, (table = new DigestTable()));
