@@ -8,7 +8,7 @@ import { firstValueFrom } from 'rxjs';
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
 import { GenAuthUnavailableError } from './core/errors.js';
-import { IssuerClock } from './core/issuer-clock.js';
+import { type ClockOffset, IssuerClock } from './core/issuer-clock.js';
 import { isJsonObject, type JsonObject, readJsonObject } from './core/json.js';
 import {
   type ClientAuthMethod,
@@ -19,6 +19,8 @@ import {
 const MOST_BYTES = 1024 * 1024;
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;
+/** The wall clock was set when it and the monotonic clock have come apart by more. */
+const SET_CLOCK_MS = 500;
 
 /** How GenAuth's revocation endpoint answered. `refused` carries a code of RFC 6749 or RFC 7009, or `other`. */
 export type RevocationAnswer =
@@ -44,12 +46,14 @@ export class GenAuthClient implements OnApplicationShutdown {
   readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
   readonly #clocks: ReadonlyMap<string, IssuerClock>;
   #introspections = 0;
+  #drift: number;
 
   constructor(
     private readonly http: HttpService,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
   ) {
+    this.#drift = clock.wall() - clock.mono();
     const agent = { keepAlive: true, maxSockets: MOST_SOCKETS };
     this.#agents = {
       httpAgent: new HttpAgent(agent),
@@ -63,9 +67,18 @@ export class GenAuthClient implements OnApplicationShutdown {
     );
   }
 
-  /** What is known of the clock of the application's issuer. */
-  clockOf(application: ResolvedApplication): IssuerClock {
-    return this.#clocks.get(application.appId) as IssuerClock;
+  /** How far the clock of the application's issuer may be from ours, now. */
+  offsetOf(application: ResolvedApplication): ClockOffset {
+    return this.#clockOf(application).offset(this.clock.wall());
+  }
+
+  #clockOf({ appId }: ResolvedApplication): IssuerClock {
+    const drift = this.clock.wall() - this.clock.mono();
+    if (Math.abs(drift - this.#drift) > SET_CLOCK_MS) {
+      for (const clock of this.#clocks.values()) clock.forget();
+    }
+    this.#drift = drift;
+    return this.#clocks.get(appId) as IssuerClock;
   }
 
   /** The published keys (RFC 7517 §5), unjudged. */
@@ -104,6 +117,7 @@ export class GenAuthClient implements OnApplicationShutdown {
         form,
       );
       const answer = objectIn(reply);
+      if (errorCodeIn(reply) === 'invalid_client') throw clientRefused();
       if (reply.status !== 200 || typeof answer?.['active'] !== 'boolean') {
         throw badAnswer('introspection', reply.status);
       }
@@ -178,7 +192,7 @@ export class GenAuthClient implements OnApplicationShutdown {
       );
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
-        this.clockOf(application).observe(date, sentAt, this.clock.wall());
+        this.#clockOf(application).observe(date, sentAt, this.clock.wall());
       }
       return { status: reply.status, body: String(reply.data), sentAt };
     } catch {
@@ -232,6 +246,12 @@ function errorCodeIn(reply: Exchange): string | undefined {
 /** `application/x-www-form-urlencoded`, as RFC 6749 §2.3.1 wants the parts of a Basic credential. */
 function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
+}
+
+function clientRefused(): GenAuthUnavailableError {
+  const detail = 'GenAuth refuses the appId and appSecret, or the …EndPointAuthMethod';
+  publishAlarm({ alarm: 'client_refused', detail });
+  return new GenAuthUnavailableError('client_refused', detail);
 }
 
 function badAnswer(what: string, status: number): GenAuthUnavailableError {

@@ -135,7 +135,8 @@ export class OptionReader {
     for (const name of Object.keys(this.#options)) {
       if (this.#known.has(name)) continue;
       const [nearest] = [...this.#known].sort((a, b) => distance(a, name) - distance(b, name));
-      const near = nearest !== undefined && distance(nearest, name) <= 4;
+      const most = Math.min(4, Math.max(1, name.length / 3));
+      const near = nearest !== undefined && distance(nearest, name) <= most;
       this.#fault(
         name,
         near ? `is not an option; did you mean '${nearest}'?` : 'is not an option; remove it',
@@ -157,11 +158,12 @@ export class OptionReader {
 }
 
 function urlFault(value: unknown): string | undefined {
-  if (typeof value !== 'string' || !URL.canParse(value)) {
+  // The URL parser repairs white space and backslashes; the text is used as it stands, also as issuer.
+  if (typeof value !== 'string' || /[\s\\]/.test(value) || !URL.canParse(value)) {
     return 'must be an absolute URL such as https://example.genauth.ai';
   }
-  const { username, password, search, hash, protocol, hostname } = new URL(value);
-  if ([username, password, search, hash].some(Boolean)) {
+  const { username, password, protocol, hostname } = new URL(value);
+  if (username || password || /[?#]/.test(value)) {
     return 'must not contain credentials, a query or a fragment';
   }
   if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return undefined;

@@ -43,7 +43,7 @@ export function resolveOptions(options: GenAuthModuleOptions): ResolvedOptions {
     ]);
   }
   const read = new OptionReader(options, '', faults);
-  const applications = readApplications(read, options, faults);
+  const applications = readApplications(read, faults);
   const resolved = {
     applications,
     ...readShared(read),
@@ -95,19 +95,14 @@ function readRevocation(read: OptionReader) {
   return revocation;
 }
 
-function readApplications(
-  flat: OptionReader,
-  options: GenAuthModuleOptions,
-  faults: string[],
-): readonly ResolvedApplication[] {
-  const { applications } = options;
+function readApplications(flat: OptionReader, faults: string[]): readonly ResolvedApplication[] {
   const several = flat.list('applications');
   if (several === undefined) {
     const only = readApplication(flat);
     return Object.freeze([only]);
   }
   if (several.length === 0) faults.push('applications must name at least one application');
-  const resolved = (applications ?? []).map((_, place) => {
+  const resolved = [...several].map((_, place) => {
     const read = flat.element('applications', place);
     const application = readApplication(read);
     read.refuseUnknown();

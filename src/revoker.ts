@@ -99,7 +99,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     const now = this.clock.wall();
     return this.index.check(principal, {
       vouchedAt,
-      clockAheadMs: application ? this.client.clockOf(application).offset(now).highMs : 0,
+      clockAheadMs: application ? this.client.offsetOf(application).highMs : 0,
       freshness: this.freshness(),
       maxStalenessMs: this.options.maxStalenessMs,
     });
@@ -143,7 +143,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   ): Revocation[] {
     const now = this.clock.wall();
     const cutoff = Math.min(at ?? now, now + MOST_AHEAD_MS);
-    const bounds = cutAt(cutoff, this.client.clockOf(application).offset(now));
+    const bounds = cutAt(cutoff, this.client.offsetOf(application));
     const keepUntilAt = Math.max(cutoff, now) + this.options.maxTokenLifetimeMs;
     const issuers = kind === 'issuer' ? ids : application.issuers;
     const watermarks = issuers.map((issuer): Revocation => {
@@ -153,25 +153,20 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     const seen = at === undefined ? watermarks.flatMap((mark) => this.#seenOnBoundary(mark)) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
-    if (unsettledBy !== undefined)
-      watermarks.forEach(({ key }) => this.index.unsettle(key, unsettledBy));
+    if (unsettledBy !== undefined) this.index.unsettle(watermarks, unsettledBy);
     return facts;
   }
 
-  /** GenAuth has been told of `cause`: from now on its word decides about the watermarks' boundaries. */
-  settle(
-    facts: readonly Revocation[],
-    application: ResolvedApplication,
-    cause: string,
-  ): Revocation[] {
+  /**
+   * GenAuth has been told of `cause`: from now on its word decides about the boundaries of its cuts. They
+   * reach up to now, because a refresh token may have been used while GenAuth was being told.
+   *
+   * @returns the facts, for the log
+   */
+  settle(application: ResolvedApplication, cause: string): Revocation[] {
     const now = this.clock.wall();
-    const { askedThroughAt } = cutAt(now, this.client.clockOf(application).offset(now));
-    const marks = facts.filter(({ kind }) => kind !== 'token');
-    // What the revoked refresh token fetched while GenAuth was being told is GenAuth's to judge as well.
-    const widened = marks.map((mark) => ({ ...mark, askedThroughAt }));
-    this.index.apply(widened);
-    widened.forEach(({ key }) => this.index.settle(key, cause));
-    return widened;
+    const { askedThroughAt } = cutAt(now, this.client.offsetOf(application));
+    return this.index.settle(cause, askedThroughAt);
   }
 
   /** Resolves when the facts are durable and the cache has dropped what they reach. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
-import { GenAuthUnavailableError } from './core/errors.js';
+import { GenAuthUnavailableError, type RevocationError } from './core/errors.js';
 import type { Revocation, RevocationReceipt } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
 import { ResolvedOptions } from './genauth.options.js';
@@ -49,17 +49,16 @@ export class TokenRevoker {
     if (learned instanceof GenAuthUnavailableError) {
       // Telling GenAuth now would make it forget what a second attempt must learn: what to cascade to.
       await this.revoker.append(facts);
-      const detail = 'GenAuth could not say what else the token covers; revoke again';
-      throw failed('genauth_unreachable', detail, { log: 'acknowledged', genauth: 'unreachable' });
+      throw incomplete(learned, options, 'acknowledged');
     }
     await this.revoker.append(facts);
     const log = facts.length > 0 ? 'acknowledged' : 'not_needed';
 
     const told = learned?.application ? [learned.application] : task.candidates;
     const genauth = await this.#tell(task, told, log);
-    if (task.token && learned?.application) {
-      const settled = this.revoker.settle(learned.cut, learned.application.options, task.token.id);
-      await this.revoker.append(settled);
+    // An attempt that failed half-way is finished here too: GenAuth may call the token dead by now.
+    for (const { options: application } of told) {
+      await this.revoker.append(task.token ? this.revoker.settle(application, task.token.id) : []);
     }
     this.#refuseOutliving(tombstone, log, genauth);
     return Object.freeze({ success: true, log, genauth });
@@ -127,10 +126,9 @@ export class TokenRevoker {
       const answer = await this.client
         .revoke(application, text, options.tokenTypeHint)
         .catch((error: unknown) => asUnavailable(error));
-      if (answer instanceof GenAuthUnavailableError) throw unreachable(options, log);
+      if (answer instanceof GenAuthUnavailableError) throw incomplete(answer, options, log);
       if (answer.is === 'refused') {
-        const detail = `GenAuth answered '${answer.code}'; the token stays denied here`;
-        throw failed('genauth_refused', detail, { log, genauth: 'refused' });
+        throw refused(answer.code, log);
       }
       if (genauth !== 'confirmed') genauth = answer.is;
     }
@@ -153,20 +151,21 @@ export class TokenRevoker {
 
 const NOTHING_LEARNED: Learned = { application: undefined, cut: [], expiresAt: NaN };
 
-function unreachable(options: RevokeOptions, log: RevocationReceipt['log']) {
+function incomplete(
+  { reason }: GenAuthUnavailableError,
+  { whenUnreachable }: RevokeOptions,
+  log: RevocationReceipt['log'],
+): RevocationError {
+  if (reason === 'client_refused') return refused('invalid_client', log);
   const receipt = { log, genauth: 'unreachable' } as const;
-  if (options.whenUnreachable === 'queue') {
-    return failed(
-      'no_outbox',
-      'GenAuth did not confirm, and the log has no outbox to queue in',
-      receipt,
-    );
-  }
-  return failed(
-    'genauth_unreachable',
-    'GenAuth did not confirm; denied here, revoke again',
-    receipt,
-  );
+  return whenUnreachable === 'queue'
+    ? failed('no_outbox', 'GenAuth did not answer, and the log has no outbox', receipt)
+    : failed('genauth_unreachable', 'GenAuth did not answer; denied here, revoke again', receipt);
+}
+
+function refused(code: string, log: RevocationReceipt['log']): RevocationError {
+  const detail = `GenAuth answered '${code}'; the token stays denied here`;
+  return failed('genauth_refused', detail, { log, genauth: 'refused' });
 }
 
 function asUnavailable(error: unknown): GenAuthUnavailableError {

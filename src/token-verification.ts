@@ -84,13 +84,18 @@ export class TokenVerification {
     }
   }
 
-  /** @throws {TokenError} its times no longer hold, or its key is no longer published */
+  /**
+   * @throws {TokenError} its times no longer hold, or its key is no longer published
+   * @throws {GenAuthUnavailableError} the keys are too old to say so
+   */
   #refuseUnusable({ principal, keyId }: Verified): void {
     judgeTimes(principal, this.clock.wall(), this.options.clockToleranceMs);
     if (keyId === undefined) return;
-    if (this.applications.byId(principal.appId)?.keys.holds(keyId) !== true) {
-      throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
-    }
+    const keys = this.applications.byId(principal.appId)?.keys;
+    if (keys?.holds(keyId) === true) return;
+    if (keys?.tooOld)
+      throw new GenAuthUnavailableError('keys_stale', 'the keys are too old to rely on');
+    throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
   async #verifyAnew(key: string, text: string, demands: Demands): Promise<Verified> {
@@ -98,6 +103,9 @@ export class TokenVerification {
     const name = appId === undefined ? key : `${key} ${appId}`;
     this.cache.refuseAgain(name);
     const token = readToken(text);
+    // Denied here is denied, also while GenAuth or its keys are away.
+    if (this.revoker.isBuried(token))
+      throw new TokenError('revoked', 'by a revocation of its token');
     if (token.form === 'opaque') {
       const shared = await this.cache.getShared(key);
       if (shared) return shared;
@@ -200,8 +208,10 @@ export class TokenVerification {
       maxAge ?? Infinity,
       online ? this.options.introspectionTtlMs : Infinity,
     );
-    if ((vouchedAt ?? -Infinity) >= begunAt - limitMs) return undefined;
-    return { is: 'unknown', why: 'not-covered', askedSince: begunAt - limitMs };
+    const askedSince = begunAt - limitMs;
+    // A word from the future was given before our clock was set back: nobody knows how old it is.
+    const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
+    return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
   }
 }
 
@@ -213,6 +223,6 @@ const REASONS = {
   stopped: 'stopped',
 } as const satisfies Record<Doubt['why'], Unavailability>;
 
-function unavailable({ why }: Doubt): GenAuthUnavailableError {
+export function unavailable({ why }: Doubt): GenAuthUnavailableError {
   return new GenAuthUnavailableError(REASONS[why], `only GenAuth could tell (${why})`);
 }

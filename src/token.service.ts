@@ -8,11 +8,12 @@ import type { JsonObject } from './core/json.js';
 import { type Principal, principalOf } from './core/principal.js';
 import type { RevocationEvent, RevocationReceipt } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
+import type { Verdict } from './revocation/revocation-index.js';
 import type { Freshness } from './revocation/revocation-log.js';
 import { Revoker, failed, type Target } from './revoker.js';
 import type { RevokeOptions } from './revocation-task.js';
 import { TokenRevoker } from './token-revoker.js';
-import { TokenVerification } from './token-verification.js';
+import { TokenVerification, unavailable } from './token-verification.js';
 import { type Application, Applications } from './verify/applications.js';
 import { readToken, type Token } from './verify/compact-jws.js';
 import { claimsOf } from './verify/introspection.verifier.js';
@@ -88,7 +89,7 @@ export class TokenService {
    * GenAuth's word on an access or refresh token (RFC 7662 §2.2), frozen. What was revoked here is
    * `{ active: false }` whatever GenAuth says; so is what is no token at all.
    *
-   * @throws {GenAuthUnavailableError} GenAuth gave no usable answer
+   * @throws {GenAuthUnavailableError} GenAuth gave no usable answer, or gave it too early: a revocation came between
    */
   async introspect(token: string, options: IntrospectOptions = {}): Promise<JsonObject> {
     let read: Token;
@@ -102,13 +103,13 @@ export class TokenService {
       this.applications.candidates(read),
     )) {
       if (this.revoker.isBuried(read)) return INACTIVE;
-      const { answer } = await this.client.introspect(
+      const { answer, sentAt } = await this.client.introspect(
         application.options,
         token,
         options.tokenTypeHint,
       );
       if (answer['active'] === true)
-        return this.#isDenied(answer, read, application) ? INACTIVE : answer;
+        return this.#isDenied(answer, sentAt, read, application) ? INACTIVE : answer;
     }
     return INACTIVE;
   }
@@ -191,18 +192,27 @@ export class TokenService {
   }
 
   /** Watermarks reach refresh tokens too; only what the answer says of itself can be held against them. */
-  #isDenied(answer: JsonObject, token: Token, { options }: Application): boolean {
+  #isDenied(
+    answer: JsonObject,
+    vouchedAt: number,
+    token: Token,
+    { options }: Application,
+  ): boolean {
     if (this.revoker.isBuried(token)) return true;
+    let verdict: Verdict;
     try {
       const claims = claimsOf(
         { exp: this.clock.wall() / 1_000, ...answer },
         options.issuers[0] as string,
       );
       const principal = principalOf(claims, options.appId, token.id);
-      return this.revoker.verdict({ principal, vouchedAt: Infinity }).is === 'denied';
+      verdict = this.revoker.verdict({ principal, vouchedAt });
     } catch {
       return true;
     }
+    // GenAuth was asked before a revocation that it alone can settle.
+    if (verdict.is === 'unknown' && verdict.why === 'boundary') throw unavailable(verdict);
+    return verdict.is === 'denied';
   }
 }
 

@@ -16,6 +16,7 @@ export interface RefusalMessage {
 export interface AlarmMessage {
   readonly alarm:
     | 'genauth_unreachable'
+    | 'client_refused'
     | 'keys_not_refreshed'
     | 'token_outlives_log'
     | 'index_full'

@@ -85,6 +85,7 @@ export class InsufficientScopeError extends GenAuthError {
 export type Unavailability =
   | 'no_answer'
   | 'bad_answer'
+  | 'client_refused'
   | 'busy'
   | 'keys_stale'
   | 'log_stale'

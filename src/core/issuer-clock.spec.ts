@@ -25,9 +25,9 @@ describe('IssuerClock', () => {
 
   it('bounds the offset by the second in the header and the length of the exchange', () => {
     const ahead = learned(date(NOW + 30_000), NOW, NOW + 200);
-    expect(ahead.offset(NOW + 200)).toEqual({ lowMs: 0, highMs: 31_000 });
+    expect(ahead.offset(NOW + 200)).toEqual({ lowMs: -UNKNOWN, highMs: 31_000 });
     const behind = learned(date(NOW - 30_000), NOW, NOW + 200);
-    expect(behind.offset(NOW + 200)).toEqual({ lowMs: -30_200, highMs: 0 });
+    expect(behind.offset(NOW + 200)).toEqual({ lowMs: -30_200, highMs: UNKNOWN });
     const same = learned(date(NOW), NOW, NOW + 200);
     expect(same.offset(NOW + 200)).toEqual({ lowMs: -200, highMs: 1_000 });
   });
@@ -43,7 +43,7 @@ describe('IssuerClock', () => {
   it('starts anew from an answer that contradicts what it has learned', () => {
     const clock = learned(date(NOW), NOW, NOW + 100);
     clock.observe(date(NOW + 61_000), NOW + 1_000, NOW + 1_100);
-    expect(clock.offset(NOW + 1_100)).toEqual({ lowMs: 0, highMs: 61_000 });
+    expect(clock.offset(NOW + 1_100)).toEqual({ lowMs: -UNKNOWN, highMs: 61_000 });
     clock.observe(date(NOW + 2_000), NOW + 2_000, NOW + 2_100);
     expect(clock.offset(NOW + 2_100)).toEqual({ lowMs: -100, highMs: 1_000 });
   });

@@ -11,8 +11,8 @@ const FORGET_AFTER_MS = 10 * 60_000;
 /**
  * What is known of an issuer's clock, learned from the `Date` headers of its answers (RFC 9110 §6.6.1).
  *
- * The true offset is taken to lie between the learned bounds *and* zero: a proxy that answers with a
- * wrong date can make us ask GenAuth more often, but cannot make us accept by mistake.
+ * The true offset is taken to lie between the learned bounds *and* zero; and where an answer claims more
+ * than clocks are thought to differ, also as far off as before: a wrong date makes us ask more often.
  */
 export class IssuerClock {
   #low: number;
@@ -42,6 +42,13 @@ export class IssuerClock {
     if (now - this.#learnedAt >= FORGET_AFTER_MS) {
       return { lowMs: -this.unknownMs, highMs: this.unknownMs };
     }
-    return { lowMs: Math.min(this.#low, 0), highMs: Math.max(this.#high, 0) };
+    const plausible = this.#low <= this.unknownMs && this.#high >= -this.unknownMs;
+    const doubtMs = plausible ? 0 : this.unknownMs;
+    return { lowMs: Math.min(this.#low, 0 - doubtMs), highMs: Math.max(this.#high, doubtMs) };
+  }
+
+  /** Our own clock was set: what was learned of the difference is void. */
+  forget(): void {
+    this.#learnedAt = -Infinity;
   }
 }

@@ -151,7 +151,9 @@ describe('readJsonObject', () => {
   });
 
   it('drops members called __proto__ at every depth', () => {
-    const value = read('{"x":{"__proto__":{"y":1},"z":[{"__proto__":null,"w":[{"__proto__":2}]}]}}');
+    const value = read(
+      '{"x":{"__proto__":{"y":1},"z":[{"__proto__":null,"w":[{"__proto__":2}]}]}}',
+    );
     for (const node of nodes(value)) {
       expect(Object.hasOwn(node, '__proto__')).toBe(false);
     }

@@ -131,6 +131,6 @@ function computeTargetKeys(principal: Principal): TargetKeys {
  */
 export function reaches(revocation: Revocation, principal: Principal): boolean {
   if (!targetKeys(principal)[revocation.kind]?.includes(revocation.key)) return false;
-  const { askedThroughAt } = revocation;
+  const { refusedThroughAt, askedThroughAt = refusedThroughAt } = revocation;
   return askedThroughAt === undefined || (principal.issuedAt ?? -Infinity) <= askedThroughAt;
 }

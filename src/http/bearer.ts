@@ -33,7 +33,7 @@ export function bearerToken(request: HttpRequest): string | undefined {
 
 /** RFC 6750 §2: one method at a time. The other two are never taken from, but do count. */
 function hasAnotherToken({ headers, query, body }: HttpRequest): boolean {
-  const isForm = String(headers['content-type']).startsWith('application/x-www-form-urlencoded');
+  const isForm = /^application\/x-www-form-urlencoded/i.test(String(headers['content-type']));
   return [query, isForm ? body : undefined].some((part) => {
     return isJsonObject(part) && (part as JsonObject)['access_token'] !== undefined;
   });

@@ -81,7 +81,8 @@ const bytes = Buffer.alloc(16);
 const probe = new Uint32Array(4);
 
 function readWords(key: Digest): Uint32Array {
-  bytes.write(key, 'base64url');
+  // What a short digest leaves unwritten is not what was read before it.
+  bytes.fill(0, bytes.write(key, 'base64url'));
   for (let word = 0; word < 4; word += 1) probe[word] = bytes.readUInt32LE(word * 4);
   return probe;
 }

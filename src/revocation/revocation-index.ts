@@ -84,14 +84,14 @@ export class RevocationIndex {
     return news;
   }
 
-  /** GenAuth is yet to be told of `cause`: its word does not settle what the watermark leaves open. */
-  unsettle(watermark: Digest, cause: Digest): void {
-    this.#watermarks.unsettle(watermark, cause);
+  /** GenAuth is yet to be told of `cause`: its word does not settle what these watermarks leave open. */
+  unsettle(watermarks: readonly Revocation[], cause: Digest): void {
+    this.#watermarks.unsettle(watermarks, cause);
   }
 
-  /** GenAuth knows of `cause`: its word counts again, if asked from now on. */
-  settle(watermark: Digest, cause: Digest): void {
-    this.#watermarks.settle(watermark, cause, this.#wall());
+  /** GenAuth knows of `cause`: its word counts again, if asked from now on. @returns the widened facts */
+  settle(cause: Digest, askedThroughAt: number): Revocation[] {
+    return this.#watermarks.settle(cause, askedThroughAt, this.#wall());
   }
 
   /** Whether this very token was revoked. */
@@ -127,8 +127,11 @@ export class RevocationIndex {
     const state = this.full && freshness.state === 'live' ? 'stale' : freshness.state;
     if (state === 'live') return undefined;
     if (state === 'stopped') return { is: 'unknown', why: state, askedSince: Infinity };
-    const askedSince = this.clock.wall() - maxStalenessMs;
-    return vouchedAt >= askedSince ? undefined : { is: 'unknown', why: state, askedSince };
+    const now = this.clock.wall();
+    const askedSince = now - maxStalenessMs;
+    // A word from the future was given before our clock was set back: nobody knows how old it is.
+    if (vouchedAt >= askedSince && vouchedAt <= now) return undefined;
+    return { is: 'unknown', why: state, askedSince };
   }
 
   #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {
@@ -148,18 +151,17 @@ export class RevocationIndex {
   }
 
   #bury(fact: Revocation): boolean {
-    const { key, expiresAt, keepUntilAt } = fact;
-    const known =
-      expiresAt === undefined ? this.#loose.has(key) : this.hasTombstone(key, expiresAt);
-    if (!known && !this.#hasRoom(fact)) return false;
-    const horizon = this.#wall() + this.retainMs + this.#outliveMs;
-    if (expiresAt === undefined || expiresAt > horizon) {
+    const { kind, key, keepUntilAt } = fact;
+    // Only a token is looked up by its own `exp`.
+    const expiresAt = (kind === 'token' ? fact.expiresAt : undefined) ?? Infinity;
+    const minute = Math.floor(expiresAt / MINUTE_MS);
+    const loose = this.#loose.has(key);
+    if (!loose && (this.#minutes.get(minute)?.has(key) || !this.#hasRoom(fact))) return false;
+    if (loose || expiresAt > this.#wall() + this.retainMs + this.#outliveMs) {
       // Known already, it may have to be kept longer; that is no news.
       this.#loose.add(key, (keepUntilAt + this.#outliveMs) / 1_000);
-      return !known;
+      return !loose;
     }
-    if (known) return false;
-    const minute = Math.floor(expiresAt / MINUTE_MS);
     let table = this.#minutes.get(minute);
     if (!table) this.#minutes.set(minute, (table = new DigestTable()));
     table.add(key, expiresAt / 1_000);

@@ -20,6 +20,8 @@ export type Held =
 /** "Everything of this target, issued up to then": at most one a target, and only ever raised. */
 export class Watermarks {
   readonly #marks = new Map<Digest, Watermark>();
+  /** The facts whose boundaries wait for GenAuth to be told of a token. */
+  readonly #waiting = new Map<Digest, readonly Revocation[]>();
 
   get size(): number {
     return this.#marks.size;
@@ -44,14 +46,32 @@ export class Watermarks {
     return true;
   }
 
-  /** From now on what the watermark leaves open stays open, until `settle` is called for `cause`. */
-  unsettle(key: Digest, cause: Digest): void {
-    this.#marks.get(key)?.unsettled.add(cause);
+  /** From now on what the facts leave open stays open, until `settle` is called for `cause`. */
+  unsettle(facts: readonly Revocation[], cause: Digest): void {
+    const known = facts.filter(({ key }) => this.#marks.has(key));
+    if (known.length > 0) this.#waiting.set(cause, known);
+    for (const { key } of known) this.#marks.get(key)?.unsettled.add(cause);
   }
 
-  settle(key: Digest, cause: Digest, now: number): void {
-    const mark = this.#marks.get(key);
-    if (mark?.unsettled.delete(cause)) mark.askedSince = now;
+  /**
+   * What was left open because of `cause` can be settled by whoever is asked from `now` on.
+   *
+   * @param askedThroughAt the facts are widened to here: what came about meanwhile is open as well
+   * @returns the facts as they are now
+   */
+  settle(cause: Digest, askedThroughAt: number, now: number): Revocation[] {
+    const facts = (this.#waiting.get(cause) ?? []).map((fact) => ({
+      ...fact,
+      askedThroughAt: Math.max(fact.askedThroughAt ?? -Infinity, askedThroughAt),
+    }));
+    this.#waiting.delete(cause);
+    for (const fact of facts) {
+      const mark = this.#marks.get(fact.key);
+      if (!mark?.unsettled.delete(cause)) continue;
+      mark.askedThroughAt = Math.max(mark.askedThroughAt, askedThroughAt);
+      mark.askedSince = now;
+    }
+    return facts;
   }
 
   /** Every watermark on one of the keys is held against the token; each can deny it. */
@@ -70,8 +90,10 @@ export class Watermarks {
 
   /** Drops those that were to be kept no longer than until `instant`. */
   drop(instant: number): void {
-    for (const [key, { keepUntilAt }] of this.#marks) {
-      if (keepUntilAt <= instant) this.#marks.delete(key);
+    for (const [key, { keepUntilAt, unsettled }] of this.#marks) {
+      if (keepUntilAt > instant) continue;
+      this.#marks.delete(key);
+      for (const cause of unsettled) this.#waiting.delete(cause);
     }
   }
 }

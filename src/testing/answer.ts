@@ -42,7 +42,7 @@ export function jsonAnswer(
   headers: Readonly<Record<string, string>> = {},
 ): Answer {
   const type = { 'Content-Type': 'application/json; charset=utf-8' };
-  return { status, headers: { ...type, ...headers }, body: JSON.stringify(body) };
+  return { status, headers: { ...type, ...headers }, body: JSON.stringify(body ?? null) };
 }
 
 /** An HTML page. */

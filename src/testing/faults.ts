@@ -5,7 +5,7 @@ import type { Endpoint } from './request-log.js';
  *
  * - `'down'`: the connection is reset before any answer, and the request has no effect
  * - `'slow'`: no answer ever; `{ slow: ms }`: the good answer after that long, in real time
- * - `'reset'`: the connection is reset in the middle of the good answer's body
+ * - `'reset'`: the connection is cut in the middle of the good answer's body
  * - `'html'`: 502 with an HTML page
  * - `'garbage'`: 200 with a body that is no JSON
  * - `'endless'`: 200 with a body that never ends

@@ -45,6 +45,7 @@ export class FrontDoor {
     const fault = this.faults.take(endpoint);
     const answer = fault && !reachesServer(fault) ? undefined : this.#answer(arrival);
     await this.holds.pass(endpoint);
+    if (response.destroyed) return;
     response.setHeader('Date', new Date(this.pool.now()).toUTCString());
     response.on('finish', () => (entry.status = response.statusCode));
     if (fault) writeFault(response, fault, answer);

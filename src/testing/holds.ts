@@ -54,6 +54,6 @@ export class Holds {
 
   /** Releases every hold. */
   releaseAll(): void {
-    for (const hold of [...this.#holds.keys()]) hold.release();
+    for (const hold of this.#holds.keys()) hold.release();
   }
 }

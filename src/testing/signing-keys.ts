@@ -50,17 +50,16 @@ export function newSigningKey(alg: SigningAlgorithm, kid?: string): SigningKey {
  * can be acted out one by one.
  */
 export class SigningKeys {
-  #keys: SigningKey[];
-  #current: SigningKey | undefined;
-  readonly #unpublished = new Set<string>();
-
   /** Members shown in the key set as they are, after the keys: strange, broken or foreign ones. */
   readonly extras: unknown[] = [];
+  readonly #firstAlg: SigningAlgorithm;
+  readonly #unpublished = new Set<string>();
+  #made: SigningKey[] | undefined;
+  #currentKid: string | undefined;
 
-  /** @param alg the first key's algorithm */
+  /** @param alg the first key's algorithm; the key is made when it is first needed */
   constructor(alg: SigningAlgorithm = 'RS256') {
-    this.#current = newSigningKey(alg);
-    this.#keys = [this.#current];
+    this.#firstAlg = alg;
   }
 
   /**
@@ -69,8 +68,9 @@ export class SigningKeys {
    * @throws {Error} every key has been dropped
    */
   get current(): SigningKey {
-    if (!this.#current) throw new Error('No signing key is left: add() one before issuing tokens.');
-    return this.#current;
+    const key = this.#keys.find(({ kid }) => kid === this.#currentKid) ?? this.#keys.at(-1);
+    if (!key) throw new Error('No signing key is left: add() one before issuing tokens.');
+    return key;
   }
 
   /** Every key, oldest first, published or not. */
@@ -87,26 +87,25 @@ export class SigningKeys {
   add(alg: SigningAlgorithm = 'RS256', kid?: string): SigningKey {
     const key = newSigningKey(alg, kid);
     this.#keys.push(key);
-    this.#current = key;
+    this.#currentKid = key.kid;
     return key;
   }
 
   /** Drops every key and puts a new one in their place, as after a leak. */
   replace(alg: SigningAlgorithm = 'RS256', kid?: string): SigningKey {
-    this.#keys = [];
+    this.#made = [];
     this.#unpublished.clear();
     return this.add(alg, kid);
   }
 
   /** Forgets a key, the oldest when none is named. If it was the current one, the newest left signs. */
   drop(kid: string | undefined = this.#keys[0]?.kid): void {
-    this.#keys = this.#keys.filter((key) => key.kid !== kid);
-    if (this.#current?.kid === kid) this.#current = this.#keys.at(-1);
+    this.#made = this.#keys.filter((key) => key.kid !== kid);
   }
 
   /** Signs with this key from now on, published or not. */
   use(kid: string): void {
-    this.#current = this.#find(kid);
+    this.#currentKid = this.#find(kid).kid;
   }
 
   /** Takes a key, the current one when none is named, out of the key set; it still signs. */
@@ -122,6 +121,11 @@ export class SigningKeys {
   /** The key set as it is served now. */
   jwks(): { keys: unknown[] } {
     return { keys: [...this.#published().map((key) => key.jwk), ...this.extras] };
+  }
+
+  get #keys(): SigningKey[] {
+    this.#made ??= [newSigningKey(this.#firstAlg)];
+    return this.#made;
   }
 
   #published(): SigningKey[] {

@@ -42,10 +42,9 @@ export function buildToken(
 ): { token: string; key: SigningKey | undefined } {
   const alg = options.alg ?? application.keys.current.alg;
   const own = ownKey(application, alg);
-  const kid = options.kid === undefined ? (own ?? application.keys.current).kid : options.kid;
-  const header = { alg, typ: 'JWT', ...(kid !== null && { kid }), ...options.header };
-  const head = segment(options.rawHeader ?? JSON.stringify(header));
-  const content = `${head}.${segment(options.rawPayload ?? JSON.stringify(claims))}`;
+  const header = options.rawHeader ?? headerText(alg, own ?? application.keys.current, options);
+  const payload = options.rawPayload ?? JSON.stringify(claims);
+  const content = `${segment(header)}.${segment(payload)}`;
   if (options.sign === false) return { token: `${content}.`, key: undefined };
   const key = options.key ?? keyFor(alg, own, application);
   const token = `${content}.${signatureOf(alg, key, content)}`;
@@ -72,6 +71,11 @@ export function accessClaims(standard: {
 /** Random characters of the base64url alphabet. */
 export function urlSafe(length: number): string {
   return randomBytes(length).toString('base64url').slice(0, length);
+}
+
+function headerText(alg: TokenAlgorithm, key: SigningKey, options: TokenOptions): string {
+  const kid = options.kid === undefined ? key.kid : options.kid;
+  return JSON.stringify({ alg, typ: 'JWT', ...(kid !== null && { kid }), ...options.header });
 }
 
 function ownKey(application: FakeApplication, alg: TokenAlgorithm): SigningKey | undefined {

@@ -49,10 +49,13 @@ const clientCredentials: GrantResponder = ({ form }, pool, { account, applicatio
 const refresh: GrantResponder = ({ form, protocol }, pool, { application }) => {
   const text = requiredField(form, 'refresh_token');
   const found = pool.tokens.find(text);
-  if (found?.kind !== 'refresh' || found.grant.appId !== application.appId) throw invalidGrant();
-  if (found.grant.protocol !== protocol) throw invalidGrant();
+  const { grant } = found ?? {};
+  if (found?.kind !== 'refresh' || grant?.appId !== application.appId) throw invalidGrant();
+  if (grant.protocol !== protocol) throw invalidGrant();
+  // RFC 9700 §4.14.2: a refresh token that comes back after rotation is in two hands.
+  if (found.consumed) grant.ended = true;
   if (!pool.tokens.isLive(found, pool.now())) throw invalidGrant();
-  if (found.grant.sub !== undefined) rejectShutOut(found.grant.sub, pool);
+  if (grant.sub !== undefined) rejectShutOut(grant.sub, pool);
   return jsonAnswer(renewed(found, text, pool));
 };
 
@@ -77,11 +80,6 @@ const GRANTS: ReadonlyMap<string, GrantResponder> = new Map([
 
 function renewed(used: IssuedToken, text: string, pool: UserPool): TokenSet {
   const { refreshRotation } = pool.switches;
-  if (used.consumed && refreshRotation) {
-    // RFC 9700 §4.14.2: a refresh token that comes back after rotation is in two hands.
-    used.grant.ended = true;
-    throw invalidGrant();
-  }
   used.consumed = refreshRotation;
   const tokens = new TokenIssuer(pool).renew(used.grant, refreshRotation);
   return refreshRotation ? tokens : { ...tokens, refresh_token: text };

@@ -19,12 +19,11 @@ export const introspection: Responder = (request, pool) => {
     throw structuredTokenRefusal('introspected', 'introspection');
   }
   const token = pool.tokens.find(text);
+  const strict = isStrict(request.form);
   const visible =
     token?.grant.protocol === request.protocol &&
-    token.kind !== 'id' &&
-    pool.tokens.isLive(token, pool.now()) &&
-    mayLearnOf(token, client, pool) &&
-    !(isStrict(request.form) && isShutOut(token, pool));
+    isGood(token, pool, strict) &&
+    mayLearnOf(token, client, pool);
   return jsonAnswer(visible ? description(token, pool) : { active: false });
 };
 
@@ -81,6 +80,11 @@ function description(token: IssuedToken, pool: UserPool): Record<string, unknown
     scope,
     ...(named && { token_type: 'Bearer' }),
   };
+}
+
+function isGood(token: IssuedToken, pool: UserPool, strict: boolean): boolean {
+  if (token.kind === 'id' || !pool.tokens.isLive(token, pool.now())) return false;
+  return !(strict && isShutOut(token, pool));
 }
 
 function mayLearnOf(token: IssuedToken, client: Client, pool: UserPool): boolean {

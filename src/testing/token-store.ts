@@ -52,11 +52,11 @@ export class TokenStore {
     return key && isSignedBy(key, content, signature) ? entry.token : undefined;
   }
 
-  /** Whether the token is neither expired nor revoked, alone or with its grant. */
+  /** Whether the token is neither expired, nor rotated away, nor revoked, alone or with its grant. */
   isLive(token: IssuedToken, now: number): boolean {
     const { exp } = token.payload;
     const expired = typeof exp === 'number' && exp * 1000 <= now;
-    return !expired && !token.revoked && !token.grant.ended;
+    return !expired && !token.consumed && !token.revoked && !token.grant.ended;
   }
 }
 

@@ -1,6 +1,7 @@
 import { htmlAnswer, invalidRequest, jsonAnswer, Refusal } from './answer.js';
 import { decoded } from './compact-token.js';
 import type { EndpointRequest, Responder } from './endpoint-request.js';
+import type { IssuedToken } from './token-store.js';
 
 /** OpenID Connect Core §5.3: who a user's access token speaks for. */
 export const userinfo: Responder = (request, pool) => {
@@ -27,8 +28,7 @@ export const endSession: Responder = ({ query, form, method }, pool) => {
       'post_logout_redirect_uri can only be used in combination with id_token_hint or client_id',
     );
   }
-  const token = hint === null ? undefined : pool.tokens.find(hint);
-  if (token?.kind === 'id' && !token.grant.offline) token.grant.ended = true;
+  if (hint !== null) endOnlineGrant(pool.tokens.find(hint));
   if (target === null) return htmlAnswer(200, 'Sign-out success');
   return { status: 302, headers: { Location: withState(target, fields.get('state')) }, body: '' };
 };
@@ -37,14 +37,17 @@ export const endSession: Responder = ({ query, form, method }, pool) => {
 export const validateToken: Responder = ({ query, application }, pool) => {
   const name = query.has('access_token') ? 'access_token' : 'id_token';
   const text = query.get(name) ?? '';
-  const payload = decoded(text)?.payload;
   const token = pool.tokens.find(text);
-  const kindFits = (token?.kind === 'id') === (name === 'id_token');
-  const known = token !== undefined && kindFits && token.grant.appId === application.appId;
-  if (known && pool.tokens.isLive(token, pool.now())) return jsonAnswer(payload);
+  const kinds = name === 'id_token' ? ['id'] : ['access', 'machine'];
+  const known = token?.grant.appId === application.appId && kinds.includes(token.kind);
+  if (known && pool.tokens.isLive(token, pool.now())) return jsonAnswer(token.payload);
   const refusal = { code: 400, message: `${name} is invalid` };
   return jsonAnswer(refusal, pool.switches.validateTokenFailureStatus);
 };
+
+function endOnlineGrant(token: IssuedToken | undefined): void {
+  if (token?.kind === 'id' && !token.grant.offline) token.grant.ended = true;
+}
 
 function presentedToken({ headers, query, form }: EndpointRequest): string | null {
   const [, bearer] = /^Bearer (\S+)$/i.exec(headers.authorization ?? '') ?? [];

@@ -46,9 +46,10 @@ export class IntrospectionVerifier extends TokenVerifier {
   async confirm(token: Token, { principal, ...verified }: Verified): Promise<Verified> {
     if (token.form === 'opaque') return this.verify(token);
     const { answer, vouchedAt } = await this.#ask(token);
-    const same = (['jti', 'sub', 'exp', 'iat'] as const).every(
-      (name) => answer[name] === undefined || numberOf(answer[name]) === token.claims[name],
-    );
+    const same = (['jti', 'sub', 'exp', 'iat'] as const).every((name) => {
+      const said = answer[name];
+      return said === undefined || [said, numberOf(said)].includes(token.claims[name]);
+    });
     const { aud, client_id: clientId, azp } = answer;
     const parties = [aud ?? clientId ?? []].flat();
     const ours = isAudience(this.application, parties, azp);

@@ -48,7 +48,7 @@ export class KeySet {
    * @throws {GenAuthUnavailableError} the keys are too old or could not be fetched, so nothing can be said
    */
   async find(kid: string | undefined, alg: string): Promise<SigningKey> {
-    if (this.#age > this.times.keysStaleLimitMs) {
+    if (this.tooOld) {
       if (!this.#mayAttempt) throw this.#stale('no current keys, and the last fetch failed');
       await this.#refresh();
     } else {
@@ -69,7 +69,7 @@ export class KeySet {
 
   /** As `find`, from what is known now. @throws {TokenError} more than one key fits */
   peek(kid: string | undefined, alg: string): SigningKey | undefined {
-    if (this.#age > this.times.keysStaleLimitMs) return undefined;
+    if (this.tooOld) return undefined;
     const named = kid === undefined ? this.#keys : this.#keys.filter((key) => key.kid === kid);
     const [first, second] = named.filter((key) => key.suits(alg));
     if (second) throw new TokenError('ambiguous_key', 'more than one published key fits');
@@ -82,12 +82,17 @@ export class KeySet {
   /** Whether the key is still published, as far as is known and as long as that may be relied on. */
   holds(keyId: string): boolean {
     this.refreshAhead();
-    return this.#age <= this.times.keysStaleLimitMs && this.#ids.has(keyId);
+    return !this.tooOld && this.#ids.has(keyId);
+  }
+
+  /** Whether `staleLimit` has passed, so that nothing can be said of any key. */
+  get tooOld(): boolean {
+    return this.#age > this.times.keysStaleLimitMs;
   }
 
   /** Begins to fetch in the background when the keys are older than `maxAge`. */
   refreshAhead(): void {
-    if (this.#age <= this.times.keysMaxAgeMs || !this.#mayAttempt) return;
+    if (this.#age <= this.times.keysMaxAgeMs || this.#attempt || !this.#mayAttempt) return;
     this.#refresh().catch(() => {
       publishAlarm({ alarm: 'keys_not_refreshed', detail: 'serving older keys until staleLimit' });
     });
@@ -97,8 +102,9 @@ export class KeySet {
     return this.clock.mono() - this.#fetchedAt;
   }
 
+  /** Whether a fetch is under way, which anybody may join, or may begin. */
   get #mayAttempt(): boolean {
-    return this.clock.mono() >= this.#pausedUntil;
+    return this.#attempt !== undefined || this.clock.mono() >= this.#pausedUntil;
   }
 
   #pause(): void {

