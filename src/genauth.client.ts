@@ -3,13 +3,21 @@ import { Agent as HttpsAgent } from 'node:https';
 
 import { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { firstValueFrom } from 'rxjs';
 
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
 import { GenAuthUnavailableError } from './core/errors.js';
 import { type ClockOffset, IssuerClock } from './core/issuer-clock.js';
-import { isJsonObject, type JsonObject, readJsonObject } from './core/json.js';
+import type { JsonObject } from './core/json.js';
+import {
+  badAnswer,
+  clientRefused,
+  errorCodeIn,
+  type Exchange,
+  objectIn,
+} from './genauth.answer.js';
 import {
   type ClientAuthMethod,
   type ResolvedApplication,
@@ -26,13 +34,6 @@ const SET_CLOCK_MS = 500;
 export type RevocationAnswer =
   { readonly is: 'confirmed' | 'unsupported' } | { readonly is: 'refused'; readonly code: string };
 
-interface Exchange {
-  readonly status: number;
-  readonly body: string;
-  /** When the request left, wall time. */
-  readonly sentAt: number;
-}
-
 /**
  * Everything this library asks GenAuth, and the only place that speaks HTTP to the outside.
  *
@@ -46,6 +47,7 @@ export class GenAuthClient implements OnApplicationShutdown {
   readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
   readonly #clocks: ReadonlyMap<string, IssuerClock>;
   #introspections = 0;
+  #isClosed = false;
   #drift: number;
 
   constructor(
@@ -145,6 +147,7 @@ export class GenAuthClient implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
+    this.#isClosed = true;
     this.#agents.httpAgent.destroy();
     this.#agents.httpsAgent.destroy();
   }
@@ -172,24 +175,14 @@ export class GenAuthClient implements OnApplicationShutdown {
     form?: URLSearchParams,
     authorization?: string,
   ): Promise<Exchange> {
+    // A destroyed agent opens new sockets all the same.
+    if (this.#isClosed) throw new GenAuthUnavailableError('stopped', 'the application is closed');
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), this.options.timeoutMs);
     const sentAt = this.clock.wall();
-    const request = {
-      url,
-      method: form ? 'POST' : 'GET',
-      data: form?.toString(),
-      headers: {
-        Accept: 'application/json',
-        ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
-        ...(authorization && { Authorization: authorization }),
-      },
-      signal: deadline.signal,
-    };
+    const request = { url, ...contentOf(form, authorization), signal: deadline.signal };
     try {
-      const reply = await firstValueFrom(
-        this.http.request<string>({ ...request, ...this.#agents, ...TRANSPORT }),
-      );
+      const reply = await this.#send({ ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
         this.#clockOf(application).observe(date, sentAt, this.clock.wall());
@@ -207,6 +200,34 @@ export class GenAuthClient implements OnApplicationShutdown {
       clearTimeout(timer);
     }
   }
+
+  /** A stale connection says nothing of the server, and every call here may be repeated. */
+  async #send(request: AxiosRequestConfig): Promise<AxiosResponse<string>> {
+    try {
+      return await firstValueFrom(this.http.request<string>(request));
+    } catch (error) {
+      if (!isStaleConnection(error)) throw error;
+      return await firstValueFrom(this.http.request<string>(request));
+    }
+  }
+}
+
+/** The server closed the connection while it lay idle, just as it was used again. */
+function isStaleConnection(error: unknown): boolean {
+  const { code, request } = error as { code?: unknown; request?: { reusedSocket?: unknown } };
+  return (code === 'ECONNRESET' || code === 'EPIPE') && request?.reusedSocket === true;
+}
+
+function contentOf(form: URLSearchParams | undefined, authorization: string | undefined) {
+  return {
+    method: form ? 'POST' : 'GET',
+    data: form?.toString(),
+    headers: {
+      Accept: 'application/json',
+      ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      ...(authorization && { Authorization: authorization }),
+    },
+  };
 }
 
 const TRANSPORT = {
@@ -219,45 +240,7 @@ const TRANSPORT = {
   proxy: false,
 } as const;
 
-function objectIn({ body }: Exchange): JsonObject | undefined {
-  const value = readJsonObject(body);
-  return isJsonObject(value) ? value : undefined;
-}
-
-const KNOWN_ERRORS = new Set([
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'unauthorized_client',
-  'unsupported_token_type',
-]);
-
-/** GenAuth answers failures in three shapes: an OAuth error, and envelopes with `statusCode` or `code`. */
-function errorCodeIn(reply: Exchange): string | undefined {
-  const body = objectIn(reply);
-  const error = body?.['error'];
-  if (error !== undefined && error !== null && error !== false) {
-    return typeof error === 'string' && KNOWN_ERRORS.has(error) ? error : 'other';
-  }
-  const statuses = [body?.['statusCode'], body?.['code'], reply.status];
-  return statuses.some((s) => typeof s === 'number' && s >= 400) ? 'other' : undefined;
-}
-
 /** `application/x-www-form-urlencoded`, as RFC 6749 §2.3.1 wants the parts of a Basic credential. */
 function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
-}
-
-function clientRefused(): GenAuthUnavailableError {
-  const detail = 'GenAuth refuses the appId and appSecret, or the …EndPointAuthMethod';
-  publishAlarm({ alarm: 'client_refused', detail });
-  return new GenAuthUnavailableError('client_refused', detail);
-}
-
-function badAnswer(what: string, status: number): GenAuthUnavailableError {
-  publishAlarm({
-    alarm: 'genauth_unreachable',
-    detail: `${what}: unusable answer, status ${status}`,
-  });
-  return new GenAuthUnavailableError('bad_answer', `GenAuth gave no usable answer about ${what}`);
 }

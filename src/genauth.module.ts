@@ -96,7 +96,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
 export class GenAuthModule extends ConfigurableModuleClass {
   /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */
   static override forRoot(options: GenAuthModuleOptions & GenAuthModuleExtras): DynamicModule {
-    return super.forRoot(options);
+    // A copy: what is no object at all becomes a fault as well, named at start.
+    return super.forRoot({ ...options });
   }
 
   /** As `forRoot`, with options that are made later. @throws {GenAuthOptionsError} when the application starts */

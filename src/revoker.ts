@@ -96,7 +96,6 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   /** What the revocations known here say of a principal. Synchronous: the last step before accepting it. */
   verdict({ principal, vouchedAt }: Verified): Verdict {
     const application = this.applications.byId(principal.appId)?.options;
-    const now = this.clock.wall();
     return this.index.check(principal, {
       vouchedAt,
       clockAheadMs: application ? this.client.offsetOf(application).highMs : 0,

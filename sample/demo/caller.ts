@@ -7,6 +7,8 @@ export interface Expected {
   readonly body?: string;
 }
 
+type Answer = Required<Expected>;
+
 /** Plays the caller: sends requests, prints them with their answers, and counts what was not as said. */
 export class Caller {
   #surprises = 0;
@@ -28,28 +30,24 @@ export class Caller {
     expected: Expected,
     json?: object,
   ): Promise<void> {
-    const headers: Record<string, string> = {};
-    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
-    if (json !== undefined) headers['content-type'] = 'application/json';
     const response = await fetch(this.host + path, {
       method,
-      headers,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(json && { 'content-type': 'application/json' }),
+      },
       ...(json && { body: JSON.stringify(json) }),
     });
-    const challenge = response.headers.get('www-authenticate') ?? '';
-    const body = await response.text();
-    console.log(
-      `  ${method} ${path}${token === undefined ? '' : `  Authorization: Bearer ${short(token)}`}`,
-    );
-    console.log(
-      `    → ${response.status} ${challenge && `WWW-Authenticate: ${challenge} `}${body}`,
-    );
-    this.expect(
-      response.status === expected.status &&
-        challenge.includes(expected.challenge ?? '') &&
-        body.includes(expected.body ?? ''),
-      `expected ${JSON.stringify(expected)}`,
-    );
+    const answer: Answer = {
+      status: response.status,
+      challenge: response.headers.get('www-authenticate') ?? '',
+      body: await response.text(),
+    };
+    const bearer = token === undefined ? '' : `  Authorization: Bearer ${short(token)}`;
+    const challenge = answer.challenge && `WWW-Authenticate: ${answer.challenge} `;
+    console.log(`  ${method} ${path}${bearer}`);
+    console.log(`    → ${answer.status} ${challenge}${answer.body}`);
+    this.expect(isAsSaid(answer, expected), `expected ${JSON.stringify(expected)}`);
   }
 
   expect(truth: boolean, otherwise: string): void {
@@ -57,6 +55,12 @@ export class Caller {
     this.#surprises += 1;
     console.log(`    ✗ not as said: ${otherwise}`);
   }
+}
+
+function isAsSaid(answer: Answer, { status, challenge = '', body = '' }: Expected): boolean {
+  return (
+    answer.status === status && answer.challenge.includes(challenge) && answer.body.includes(body)
+  );
 }
 
 function short(token: string): string {

@@ -16,11 +16,13 @@ const host = (await app.getUrl()).replace('[::1]', 'localhost');
 console.log(`stand-in GenAuth  ${genauth.application.appHost}`);
 console.log(`Nest application  ${host}`);
 
+const ada = { sub: 'ada', scope: 'openid book:read' };
+
 if (process.argv.includes('--serve')) serve();
 else process.exitCode = (await demonstrate()) === 0 ? 0 : 1;
 
 function serve(): void {
-  const tokens = genauth.signIn({ sub: 'ada', scope: 'openid book:read' });
+  const tokens = genauth.signIn(ada);
   console.log(`
 Try, in another terminal:
 
@@ -37,7 +39,6 @@ Ctrl-C ends it.`);
 
 async function demonstrate(): Promise<number> {
   const caller = new Caller(host);
-  const ada = { sub: 'ada', scope: 'openid book:read' };
 
   caller.say('Nobody yet');
   await caller.send('GET', '/me', undefined, { status: 401, challenge: 'Bearer' });
@@ -61,6 +62,18 @@ async function demonstrate(): Promise<number> {
     challenge: 'invalid_token',
   });
 
+  await demonstrateCascade(caller);
+  await demonstrateOutage(caller);
+
+  await close();
+  const { surprises } = caller;
+  console.log(
+    surprises === 0 ? '\nDone: every step was as said.' : `\n${surprises} steps were not as said.`,
+  );
+  return surprises;
+}
+
+async function demonstrateCascade(caller: Caller): Promise<void> {
   caller.say('She signs in again; revoking the refresh token takes its access token with it');
   const second = genauth.signIn(ada);
   await caller.send('GET', '/me', second.access_token, { status: 200 });
@@ -75,10 +88,13 @@ async function demonstrate(): Promise<number> {
   await caller.send('GET', '/me', second.access_token, { status: 401, challenge: 'invalid_token' });
 
   caller.say('And is welcome again at once');
+  await caller.send('GET', '/me', genauth.signIn(ada).access_token, { status: 200 });
+}
+
+async function demonstrateOutage(caller: Caller): Promise<void> {
+  caller.say('GenAuth goes down: what is known here goes on');
   const third = genauth.signIn(ada).access_token;
   await caller.send('GET', '/me', third, { status: 200 });
-
-  caller.say('GenAuth goes down: what is known here goes on');
   await genauth.goDown();
   await caller.send('GET', '/me', third, { status: 200 });
   await caller.send('POST', '/logout', third, { status: 503, body: '"genauth":"unreachable"' });
@@ -95,13 +111,6 @@ async function demonstrate(): Promise<number> {
     { refresh_token: third },
   );
   caller.expect(genauth.revoked(third), 'GenAuth knows of the revocation');
-
-  await close();
-  const { surprises } = caller;
-  console.log(
-    surprises === 0 ? '\nDone: every step was as said.' : `\n${surprises} steps were not as said.`,
-  );
-  return surprises;
 }
 
 async function close(): Promise<void> {

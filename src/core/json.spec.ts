@@ -116,18 +116,24 @@ describe('readJsonObject', () => {
     expect(readJsonObject(text)).toBeUndefined();
   });
 
-  it.each([
-    ['objects', '{"a":'.repeat(10_000), '1', '}'.repeat(10_000)],
-    ['lists', `{"a":${'['.repeat(10_000)}`, '', `${']'.repeat(10_000)}}`],
-    ['objects in lists', '{"a":['.repeat(10_000), '', ']}'.repeat(10_000)],
-  ])('reads and freezes ten thousand nested %s', (_, open, middle, close) => {
-    const found = nodes(read(open + middle + close));
-    expect(found.length).toBeGreaterThanOrEqual(10_000);
+  const nested = (levels: number) => [
+    '{"a":'.repeat(levels) + '1' + '}'.repeat(levels),
+    `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`,
+    '{"a":['.repeat(levels / 2) + ']}'.repeat(levels / 2),
+  ];
+
+  it.each(nested(64))('reads and freezes 64 nested levels, %#', (text) => {
+    const found = nodes(read(text));
+    expect(found.length).toBe(64);
     expect(found.every((node) => Object.isFrozen(node))).toBe(true);
   });
 
-  it('finds the duplicate under ten thousand objects', () => {
-    const text = `${'{"a":'.repeat(10_000)}{"b":1,"b":2}${'}'.repeat(10_000)}`;
+  it.each([...nested(66), ...nested(10_000)])('reads nothing that nests deeper, %#', (text) => {
+    expect(readJsonObject(text)).toBeUndefined();
+  });
+
+  it('finds the duplicate under sixty-three objects', () => {
+    const text = `${'{"a":'.repeat(63)}{"b":1,"b":2}${'}'.repeat(63)}`;
     expect(readJsonObject(text)).toBe('duplicate');
   });
 

@@ -1,13 +1,17 @@
 /** A JSON object as it came from outside: own members only, every member of unknown type. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Deeper than any token or answer; what is read can be walked by recursion, JSON.stringify for one. */
+const DEEPEST = 64;
+
 /**
  * Reads a JSON object in which no object, at any depth, names a member twice (RFC 7519 §4).
  *
  * The result is frozen all the way down and has no member called `__proto__`, so copying it cannot
  * change a prototype.
  *
- * @returns undefined when `text` is not such an object, `'duplicate'` when a name is repeated
+ * @returns undefined when `text` is no object or nests more than 64 levels, `'duplicate'` when a name is
+ *   repeated
  */
 export function readJsonObject(text: string): JsonObject | 'duplicate' | undefined {
   let value: unknown;
@@ -17,7 +21,9 @@ export function readJsonObject(text: string): JsonObject | 'duplicate' | undefin
     return undefined;
   }
   if (!isJsonObject(value)) return undefined;
-  return settle(value) === writtenMembers(text) ? value : 'duplicate';
+  const members = settle(value);
+  if (members === undefined) return undefined;
+  return members === writtenMembers(text) ? value : 'duplicate';
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -30,17 +36,19 @@ function writtenMembers(text: string): number {
 }
 
 /** Freezes everything below `root`, drops `__proto__`, and counts the members that were parsed. */
-function settle(root: object): number {
+function settle(root: object): number | undefined {
   let members = 0;
-  const open: object[] = [root];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+  const open: [node: object, depth: number][] = [[root, 1]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [node, depth] = next;
+    if (depth > DEEPEST) return undefined;
     const children: unknown[] = Object.values(node);
     if (!Array.isArray(node)) {
       members += children.length;
       if (Object.hasOwn(node, '__proto__')) delete (node as Record<string, unknown>)['__proto__'];
     }
     for (const child of children) {
-      if (typeof child === 'object' && child !== null) open.push(child);
+      if (typeof child === 'object' && child !== null) open.push([child, depth + 1]);
     }
     Object.freeze(node);
   }

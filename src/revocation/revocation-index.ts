@@ -107,10 +107,10 @@ export class RevocationIndex {
     const vouchedAt = standing.vouchedAt ?? -Infinity;
     const held = this.#heldAgainst(principal, vouchedAt);
     if (held) return held;
-    return (
-      this.#leaseVerdict(standing, vouchedAt) ??
-      this.#coverageVerdict(principal, standing, vouchedAt)
-    );
+    const live = standing.freshness.state === 'live' && !this.full;
+    return live
+      ? this.#coverageVerdict(principal, standing, vouchedAt)
+      : this.#leaseVerdict(standing, vouchedAt);
   }
 
   #heldAgainst(principal: Principal, vouchedAt: number): Verdict | undefined {
@@ -123,15 +123,15 @@ export class RevocationIndex {
     return { is: 'unknown', why: 'boundary', askedSince: held.askedSince };
   }
 
-  #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict | undefined {
-    const state = this.full && freshness.state === 'live' ? 'stale' : freshness.state;
-    if (state === 'live') return undefined;
-    if (state === 'stopped') return { is: 'unknown', why: state, askedSince: Infinity };
+  /** Without a live log everything rests on GenAuth's word, and on a new one. */
+  #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict {
+    const why = freshness.state === 'live' ? 'stale' : freshness.state;
+    if (why === 'stopped') return { is: 'unknown', why, askedSince: Infinity };
     const now = this.clock.wall();
     const askedSince = now - maxStalenessMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
-    if (vouchedAt >= askedSince && vouchedAt <= now) return undefined;
-    return { is: 'unknown', why: state, askedSince };
+    if (vouchedAt >= askedSince && vouchedAt <= now) return ACCEPTED;
+    return { is: 'unknown', why, askedSince };
   }
 
   #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {

@@ -59,7 +59,7 @@ export class PrincipalCache {
 
   async get(key: string): Promise<Verified | undefined> {
     const found = await this.#cache.get<Remembered>(key);
-    if (!found || found.until > this.clock.wall()) return found?.verified;
+    if (!found || this.#isCurrent(found)) return found?.verified;
     await this.#cache.del(key);
     return undefined;
   }
@@ -67,7 +67,7 @@ export class PrincipalCache {
   /** Looks into the application's own cache, and takes what is found there into ours. */
   async getShared(key: string): Promise<Verified | undefined> {
     const found = await this.#shared?.get(key);
-    if (!found || !(found.until > this.clock.wall())) return undefined;
+    if (!found || !this.#isCurrent(found)) return undefined;
     await this.#keep(key, found);
     return found.verified;
   }
@@ -124,6 +124,12 @@ export class PrincipalCache {
     if (!(error instanceof TokenError) || this.options.refusalTtlMs === 0) return;
     if (error.reason !== 'signature' && error.reason !== 'inactive') return;
     this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
+  }
+
+  /** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
+  #isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered): boolean {
+    const now = this.clock.wall();
+    return until > now && vouchedAt <= now;
   }
 
   #keysReached(revocation: Revocation): string[] {

@@ -87,16 +87,21 @@ describe('SealedStore', () => {
     expect(await store.get('k\n{')).toBeUndefined();
   });
 
-  it('does not open an entry with any one character of its text or seal edited', async () => {
+  it('reads nothing else out of an entry with any one character edited', async () => {
     const { cache, store } = newStore();
     await store.set('k', remembered(), 10_000);
     const sealed = await sealedText(cache, 'k');
+    const original = await store.get('k');
+    let misses = 0;
     for (let at = 0; at < sealed.length; at += 1) {
-      if (at === 43) continue;
       const other = sealed[at] === '1' ? '2' : '1';
       await cache.set('k', sealed.slice(0, at) + other + sealed.slice(at + 1));
-      expect(await store.get('k')).toBeUndefined();
+      const found = await store.get('k');
+      // The last character of a segment has bits to spare, which say nothing.
+      if (found === undefined) misses += 1;
+      else expect(found).toEqual(original);
     }
+    expect(misses).toBeGreaterThan(sealed.length - 5);
     await cache.set('k', sealed);
     expect(await store.get('k')).toBeDefined();
   });

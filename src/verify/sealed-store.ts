@@ -1,6 +1,7 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 import type { Cache } from 'cache-manager';
+import { compactDecrypt, CompactEncrypt } from 'jose';
 
 import { publishAlarm } from '../core/channels.js';
 import { type JsonObject, readJsonObject } from '../core/json.js';
@@ -10,6 +11,8 @@ import type { Verified } from './token-verifier.js';
 /** Longest wait for the store; a slower one is a miss. */
 const LIMIT_MS = 250;
 
+const SEAL = { alg: 'dir', enc: 'A256GCM' } as const;
+
 /** A verified token and the instant until which it may be reused. */
 export interface Remembered {
   readonly verified: Verified;
@@ -17,7 +20,9 @@ export interface Remembered {
   readonly until: number;
 }
 
+/** What is inside of an entry; it names the key it belongs under. */
 interface SealedEntry {
+  readonly key: string;
   readonly appId: string;
   readonly id: string;
   readonly claims: JsonObject;
@@ -26,9 +31,9 @@ interface SealedEntry {
 }
 
 /**
- * The application's own cache, for introspection results. Entries are sealed with a key made from the
- * applications' secrets and bound to their cache key: who can write to the store cannot invent, edit or
- * move one. A store that throws, hangs or returns anything else is a miss.
+ * The application's own cache, for introspection results. Entries are encrypted (RFC 7516) with a key made
+ * from the applications' secrets: who can read or write the store learns nothing, and cannot invent, edit
+ * or move one. A store that throws, hangs or returns anything else is a miss.
  */
 export class SealedStore {
   readonly #sealKey: Buffer;
@@ -43,35 +48,46 @@ export class SealedStore {
         : hash('sha256', `seal|${JSON.stringify(secrets)}`, 'buffer');
   }
 
-  async get(key: string): Promise<Remembered | undefined> {
-    const sealed = await this.#within(() => this.store.get<unknown>(key));
-    return typeof sealed === 'string' ? this.#unseal(key, sealed) : undefined;
+  get(key: string): Promise<Remembered | undefined> {
+    return this.#within(async () => {
+      const sealed = await this.store.get<unknown>(key);
+      return typeof sealed === 'string' ? this.#unseal(key, sealed) : undefined;
+    });
   }
 
   async set(key: string, { verified, until }: Remembered, ttlMs: number): Promise<void> {
     const { appId, id, claims } = verified.principal;
-    const entry: SealedEntry = { appId, id, claims, vouchedAt: verified.vouchedAt ?? 0, until };
-    await this.#within(() => {
-      const text = JSON.stringify(entry);
-      return this.store.set(key, `${this.#mac(key, text)}.${text}`, ttlMs);
-    });
+    const entry: SealedEntry = {
+      key,
+      appId,
+      id,
+      claims,
+      vouchedAt: verified.vouchedAt ?? 0,
+      until,
+    };
+    await this.#within(async () => this.store.set(key, await this.#seal(entry), ttlMs));
   }
 
   async delete(key: string): Promise<void> {
     await this.#within(() => this.store.del(key));
   }
 
-  #unseal(key: string, sealed: string): Remembered | undefined {
-    const [mac, text] = [Buffer.from(sealed.slice(0, 43)), sealed.slice(44)];
-    const expected = Buffer.from(this.#mac(key, text));
-    if (mac.length !== expected.length || !timingSafeEqual(mac, expected)) return undefined;
-    // Only we can have written it, so its shape is ours.
-    const { appId, id, claims, vouchedAt, until } = readJsonObject(text) as unknown as SealedEntry;
-    return { verified: { principal: principalOf(claims, appId, id), vouchedAt }, until };
+  #seal(entry: SealedEntry): Promise<string> {
+    return new CompactEncrypt(Buffer.from(JSON.stringify(entry)))
+      .setProtectedHeader(SEAL)
+      .encrypt(this.#sealKey);
   }
 
-  #mac(key: string, text: string): string {
-    return createHmac('sha256', this.#sealKey).update(`${key}\n${text}`).digest('base64url');
+  async #unseal(key: string, sealed: string): Promise<Remembered | undefined> {
+    const opened = await compactDecrypt(sealed, this.#sealKey).catch(() => undefined);
+    if (!opened) return undefined;
+    // Only we can have written it, so its shape is ours.
+    const entry = readJsonObject(
+      Buffer.from(opened.plaintext).toString(),
+    ) as unknown as SealedEntry;
+    if (entry.key !== key) return undefined;
+    const { appId, id, claims, vouchedAt, until } = entry;
+    return { verified: { principal: principalOf(claims, appId, id), vouchedAt }, until };
   }
 
   async #within<T>(use: () => Promise<T>): Promise<T | undefined> {

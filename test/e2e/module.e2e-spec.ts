@@ -322,7 +322,11 @@ describe('options at fault', () => {
   });
 
   it.each([undefined, null, 'options', 1, []])('%j is no set of options', async (options) => {
-    expect(await faultsOf(options)).toHaveLength(1);
+    expect(await faultsOf(options)).toContainEqual(expect.stringMatching(/^appId must be set/));
+    const useFactory = () => options as unknown as GenAuthModuleOptions;
+    const refusal = await refusalOf({ imports: [GenAuthModule.forRootAsync({ useFactory })] });
+    expect(refusal).toBeInstanceOf(GenAuthOptionsError);
+    expect(refusal).toMatchObject({ faults: [expect.stringContaining('needs an object')] });
   });
 
   it('are refused by forRootAsync as well', async () => {

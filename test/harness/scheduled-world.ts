@@ -1,6 +1,6 @@
 import type { Scheduler } from 'fast-check';
 
-import { IssuerClock } from '../../src/core/issuer-clock.js';
+import type { ClockOffset } from '../../src/core/issuer-clock.js';
 import type { JsonObject } from '../../src/core/json.js';
 import type { GenAuthClient, RevocationAnswer } from '../../src/genauth.client.js';
 import type { GenAuthModuleOptions } from '../../src/index.js';
@@ -31,11 +31,10 @@ export class TickingClock extends VirtualClock {
 }
 
 /** GenAuth without a network: every question travels there and back when the scheduler says so. */
-export class ScheduledGenAuth {
+export class ScheduledGenAuth implements Pick<GenAuthClient, keyof GenAuthClient> {
   readonly dead = new Set<string>();
   /** When each question about a token was sent: the places in the order of all that happened. */
   readonly asked = new Map<string, number[]>();
-  readonly #clock = new IssuerClock(1_000);
 
   constructor(
     private readonly scheduler: Pick<Scheduler, 'schedule'>,
@@ -45,8 +44,8 @@ export class ScheduledGenAuth {
     private readonly next: () => number,
   ) {}
 
-  clockOf(): IssuerClock {
-    return this.#clock;
+  offsetOf(): ClockOffset {
+    return { lowMs: -1_000, highMs: 1_000 };
   }
 
   async fetchKeys(): Promise<readonly unknown[]> {
