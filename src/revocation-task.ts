@@ -13,7 +13,10 @@ import {
 
 /** Options of `TokenService.revoke`. */
 export interface RevokeOptions {
-  /** What the caller believes the token to be (RFC 7009 §2.1). Passed on to GenAuth, and believed by nobody. */
+  /**
+   * Passed on to GenAuth (RFC 7009 §2.1). `refresh_token` also takes the access tokens along where the
+   * server's answer does not tell the two apart, or the refresh token is a JWT.
+   */
   readonly tokenTypeHint?: 'access_token' | 'refresh_token';
   /** Whether a refresh token takes the access tokens of its subject and client with it. @default true */
   readonly cascade?: boolean;

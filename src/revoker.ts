@@ -94,10 +94,11 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** What the revocations known here say of a principal. Synchronous: the last step before accepting it. */
-  verdict({ principal, vouchedAt }: Verified): Verdict {
+  verdict({ principal, vouchedAt, vouchedVersion }: Verified): Verdict {
     const application = this.applications.byId(principal.appId)?.options;
     return this.index.check(principal, {
       vouchedAt,
+      vouchedVersion,
       clockAheadMs: application ? this.client.offsetOf(application).highMs : 0,
       freshness: this.freshness(),
       maxStalenessMs: this.options.maxStalenessMs,
@@ -152,6 +153,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     const seen = at === undefined ? watermarks.flatMap((mark) => this.#seenOnBoundary(mark)) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
+    if (at === undefined) this.index.datePresented(watermarks);
     if (unsettledBy !== undefined) this.index.unsettle(watermarks, unsettledBy);
     return facts;
   }

@@ -3,10 +3,10 @@ import { Injectable } from '@nestjs/common';
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
 import { type Demands, judgeDemands } from './core/demands.js';
-import { GenAuthUnavailableError, TokenError, type Unavailability } from './core/errors.js';
+import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
+import { type Doubt, unavailable } from './doubt.js';
 import { ResolvedOptions } from './genauth.options.js';
-import type { Verdict } from './revocation/revocation-index.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
@@ -14,7 +14,16 @@ import { readToken, refuseUnreadable, type Token } from './verify/compact-jws.js
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
-type Doubt = Extract<Verdict, { is: 'unknown' }>;
+/** When a verification began: by our clock, and by what was revoked. */
+interface Begun {
+  readonly at: number;
+  readonly version: number;
+}
+
+/** What was accepted, and the newest revocation at the time its token was presented. */
+interface Known extends Verified {
+  readonly presented: number;
+}
 
 /** A verification under way, and which revocations were known when it began. */
 interface Flight {
@@ -29,7 +38,7 @@ const MOST_ROUNDS = 4;
 @Injectable()
 export class TokenVerification {
   readonly #flights = new Map<string, Flight>();
-  readonly #known = new WeakMap<Principal, Verified>();
+  readonly #known = new WeakMap<Principal, Known>();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -41,15 +50,15 @@ export class TokenVerification {
 
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
-    const begunAt = this.clock.wall();
+    const begun: Begun = { at: this.clock.wall(), version: this.revoker.version };
     refuseUnreadable(text);
     const key = this.cache.keyOf(text);
     let verified = (await this.#remembered(key)) ?? (await this.#verifyAnew(key, text, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between this check and the answer. A revoked token is no good token: 401, not 403.
-      const doubt = this.#doubt(key, verified, demands, begunAt);
+      const doubt = this.#doubt(key, verified, demands, begun);
       judgeDemands(verified.principal, demands);
-      if (!doubt) return this.#accept(verified);
+      if (!doubt) return this.#accept(verified, begun);
       verified = await this.#ask(key, text, verified, doubt);
     }
     throw new GenAuthUnavailableError(
@@ -63,13 +72,15 @@ export class TokenVerification {
     const verified = this.#known.get(principal);
     if (!verified) throw new TokenError('malformed', 'this principal did not come from verify()');
     this.#refuseUnusable(verified);
-    const doubt = this.#judge(verified);
+    const doubt = this.#judge(verified, this.revoker.version);
     if (doubt) throw unavailable(doubt);
   }
 
-  #accept(verified: Verified): Principal {
-    this.#known.set(verified.principal, verified);
-    return verified.principal;
+  #accept(verified: Verified, { version }: Begun): Principal {
+    const { principal } = verified;
+    const presented = Math.min(version, this.#known.get(principal)?.presented ?? Infinity);
+    this.#known.set(principal, { ...verified, presented });
+    return principal;
   }
 
   async #remembered(key: string): Promise<Verified | undefined> {
@@ -154,16 +165,22 @@ export class TokenVerification {
     const { version } = this.revoker;
     const current = this.#flights.get(name);
     if (current?.version === version) return current.verified;
-    const verified = this.#remember(name, key, begin()).finally(() => {
+    const verified = this.#remember(name, key, version, begin()).finally(() => {
       if (this.#flights.get(name)?.verified === verified) this.#flights.delete(name);
     });
     this.#flights.set(name, { version, verified });
     return verified;
   }
 
-  async #remember(name: string, key: string, pending: Promise<Verified>): Promise<Verified> {
+  async #remember(
+    name: string,
+    key: string,
+    vouchedVersion: number,
+    pending: Promise<Verified>,
+  ): Promise<Verified> {
     try {
-      const verified = await pending;
+      const found = await pending;
+      const verified = found.vouchedAt === undefined ? found : { ...found, vouchedVersion };
       if (this.revoker.verdict(verified).is !== 'denied') await this.cache.set(key, verified);
       return verified;
     } catch (error) {
@@ -173,20 +190,22 @@ export class TokenVerification {
   }
 
   /** @returns what only GenAuth can settle. @throws {TokenError} revoked */
-  #doubt(key: string, verified: Verified, demands: Demands, begunAt: number): Doubt | undefined {
+  #doubt(key: string, verified: Verified, demands: Demands, begun: Begun): Doubt | undefined {
     try {
-      return this.#judge(verified) ?? this.#tooOld(verified, demands, begunAt);
+      return this.#judge(verified, begun.version) ?? this.#tooOld(verified, demands, begun);
     } catch (error) {
       if (error instanceof TokenError) void this.cache.drop(key);
       throw error;
     }
   }
 
-  #judge(verified: Verified): Doubt | undefined {
+  /** @param presented the newest revocation at the time the token was presented */
+  #judge(verified: Verified, presented: number): Doubt | undefined {
     const verdict = this.revoker.verdict(verified);
     if (verdict.is === 'accepted') return undefined;
     if (verdict.is === 'denied')
       throw new TokenError('revoked', `by a revocation of its ${verdict.by}`);
+    if (verdict.why === 'boundary') this.#refuseOlder(verified, verdict, presented);
     if (verdict.why === 'boundary' || verdict.why === 'stopped') return verdict;
     if (this.options.whenStale === 'refuse') throw unavailable(verdict);
     if (this.options.whenStale === 'introspect') return verdict;
@@ -197,32 +216,28 @@ export class TokenVerification {
     return undefined;
   }
 
+  /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
+  #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
+    const first = Math.min(presented, this.#known.get(principal)?.presented ?? Infinity);
+    if (first >= presentedBefore) return;
+    this.revoker.bury(principal);
+    throw new TokenError('revoked', 'it was presented before a cut that covers it');
+  }
+
   /** Whether the application or the caller wants GenAuth's own word, and a newer one. */
   #tooOld(
     { principal, vouchedAt }: Verified,
     { maxAge }: Demands,
-    begunAt: number,
+    begun: Begun,
   ): Doubt | undefined {
     const online = this.applications.byId(principal.appId)?.options.online === true;
     const limitMs = Math.min(
       maxAge ?? Infinity,
       online ? this.options.introspectionTtlMs : Infinity,
     );
-    const askedSince = begunAt - limitMs;
+    const askedSince = begun.at - limitMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
     const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
     return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
   }
-}
-
-const REASONS = {
-  boundary: 'revocation_boundary',
-  'not-covered': 'log_not_covered',
-  'catching-up': 'log_catching_up',
-  stale: 'log_stale',
-  stopped: 'stopped',
-} as const satisfies Record<Doubt['why'], Unavailability>;
-
-export function unavailable({ why }: Doubt): GenAuthUnavailableError {
-  return new GenAuthUnavailableError(REASONS[why], `only GenAuth could tell (${why})`);
 }

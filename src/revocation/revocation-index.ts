@@ -4,10 +4,11 @@ import {
   type Digest,
   type Revocation,
   type RevocationKind,
+  type TargetKeys,
   targetKeys,
 } from '../core/revocation.js';
 import { DigestTable } from './digest-table.js';
-import { Watermarks } from './watermarks.js';
+import { type Held, Watermarks } from './watermarks.js';
 import type { Freshness } from './revocation-log.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
@@ -22,12 +23,16 @@ export type Verdict =
       readonly is: 'unknown';
       readonly why: 'boundary' | 'not-covered' | Exclude<Freshness['state'], 'live'>;
       readonly askedSince: number;
+      /** At a boundary: a token presented here before this version is older than the cut. */
+      readonly presentedBefore?: number;
     };
 
 /** What else bears on a decision besides the facts. */
 export interface Standing {
   /** When GenAuth was last asked, with the answer "active". */
   readonly vouchedAt?: number | undefined;
+  /** The version of the index at that time, when it was asked by this process. */
+  readonly vouchedVersion?: number | undefined;
   /** How far GenAuth's clock may be ahead of ours. */
   readonly clockAheadMs: number;
   readonly freshness: Freshness;
@@ -66,7 +71,7 @@ export class RevocationIndex {
     return this.#tombstones + this.#loose.size + this.#watermarks.size;
   }
 
-  /** Goes up with every fact that changed something. */
+  /** Goes up with everything that may change a verdict. */
   get version(): number {
     return this.#version;
   }
@@ -89,9 +94,15 @@ export class RevocationIndex {
     this.#watermarks.unsettle(watermarks, cause);
   }
 
+  /** The watermarks were cut here and now: what was presented before this call is older. */
+  datePresented(watermarks: readonly Revocation[]): void {
+    this.#watermarks.datePresented(watermarks, this.#version);
+  }
+
   /** GenAuth knows of `cause`: its word counts again, if asked from now on. @returns the widened facts */
   settle(cause: Digest, askedThroughAt: number): Revocation[] {
-    return this.#watermarks.settle(cause, askedThroughAt, this.#wall());
+    this.#version += 1;
+    return this.#watermarks.settle(cause, askedThroughAt, this.#wall(), this.#version);
   }
 
   /** Whether this very token was revoked. */
@@ -105,7 +116,7 @@ export class RevocationIndex {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
     if (this.hasTombstone(principal.id, principal.expiresAt)) return { is: 'denied', by: 'token' };
     const vouchedAt = standing.vouchedAt ?? -Infinity;
-    const held = this.#heldAgainst(principal, vouchedAt);
+    const held = this.#heldAgainst(principal, standing);
     if (held) return held;
     const live = standing.freshness.state === 'live' && !this.full;
     return live
@@ -113,14 +124,27 @@ export class RevocationIndex {
       : this.#leaseVerdict(standing, vouchedAt);
   }
 
-  #heldAgainst(principal: Principal, vouchedAt: number): Verdict | undefined {
-    if (this.#loose.size === 0 && this.#watermarks.size === 0) return undefined;
+  #heldAgainst(
+    principal: Principal,
+    { vouchedAt = -Infinity, vouchedVersion }: Standing,
+  ): Verdict | undefined {
+    if (this.#loose.size + this.#watermarks.size === 0) return undefined;
     const keys = targetKeys(principal);
-    if (keys.jti?.some((key) => this.#loose.has(key))) return { is: 'denied', by: 'jti' };
+    if (this.#hasBuriedJti(keys)) return { is: 'denied', by: 'jti' };
     const held = this.#watermarks.hold(keys, principal.issuedAt ?? -Infinity);
     if (held.is === 'denied') return held;
-    if (vouchedAt >= held.askedSince) return undefined;
-    return { is: 'unknown', why: 'boundary', askedSince: held.askedSince };
+    if (held.is === 'free' || isAsked(held, vouchedAt, vouchedVersion)) return undefined;
+    const { askedSince, presentedBefore } = held;
+    return {
+      is: 'unknown',
+      why: 'boundary',
+      askedSince,
+      ...(presentedBefore > 0 && { presentedBefore }),
+    };
+  }
+
+  #hasBuriedJti({ jti = [] }: TargetKeys): boolean {
+    return jti.some((key) => this.#loose.has(key));
   }
 
   /** Without a live log everything rests on GenAuth's word, and on a new one. */
@@ -147,7 +171,7 @@ export class RevocationIndex {
     if (fact.keepUntilAt + this.#outliveMs <= this.#wall()) return false;
     if (fact.kind === 'token' || fact.kind === 'jti') return this.#bury(fact);
     if (!this.#watermarks.has(fact.key) && !this.#hasRoom(fact)) return false;
-    return this.#watermarks.raise(fact, this.#wall());
+    return this.#watermarks.raise(fact, this.#wall(), this.#version + 1);
   }
 
   #bury(fact: Revocation): boolean {
@@ -199,4 +223,13 @@ export class RevocationIndex {
     this.#watermarks.drop(dead);
     if (this.size < before) this.#droppedThrough = dead;
   }
+}
+
+/** Versions order what happened in this process exactly; another process's word has only its time. */
+function isAsked(
+  { askedSince, version }: Extract<Held, { is: 'open' }>,
+  vouchedAt: number,
+  vouchedVersion: number | undefined,
+): boolean {
+  return vouchedVersion === undefined ? vouchedAt >= askedSince : vouchedVersion >= version;
 }

@@ -1,6 +1,6 @@
 import { publishAlarm } from '../core/channels.js';
 import type { Clock } from '../core/clock.js';
-import { GenAuthUnavailableError, TokenError } from '../core/errors.js';
+import { GenAuthUnavailableError, TokenError, type Unavailability } from '../core/errors.js';
 import { SigningKey } from './signing-key.js';
 
 /** More keys than any issuer publishes; a larger set is a bad answer. */
@@ -126,7 +126,8 @@ export class KeySet {
     } catch (error) {
       this.#lastAttemptFailed = true;
       this.#pause();
-      throw error;
+      if (!(error instanceof GenAuthUnavailableError)) throw error;
+      throw this.#unavailable(error.reason, 'the keys could not be fetched');
     }
   }
 
@@ -144,7 +145,11 @@ export class KeySet {
   }
 
   #stale(detail: string): GenAuthUnavailableError {
+    return this.#unavailable('keys_stale', detail);
+  }
+
+  #unavailable(reason: Unavailability, detail: string): GenAuthUnavailableError {
     const pauseMs = Math.max(1_000, this.#pausedUntil - this.clock.mono());
-    return new GenAuthUnavailableError('keys_stale', detail, pauseMs);
+    return new GenAuthUnavailableError(reason, detail, pauseMs);
   }
 }

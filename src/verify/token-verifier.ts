@@ -8,6 +8,8 @@ export interface Verified {
   readonly keyId?: string;
   /** When GenAuth was asked, with the answer "active". Wall time. */
   readonly vouchedAt?: number;
+  /** Which revocations were known in this process when it was asked. */
+  readonly vouchedVersion?: number;
 }
 
 /** The seam between a token and who it speaks for. */

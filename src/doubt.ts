@@ -1,0 +1,18 @@
+import { GenAuthUnavailableError, type Unavailability } from './core/errors.js';
+import type { Verdict } from './revocation/revocation-index.js';
+
+/** What only GenAuth can settle. */
+export type Doubt = Extract<Verdict, { is: 'unknown' }>;
+
+const REASONS = {
+  boundary: 'revocation_boundary',
+  'not-covered': 'log_not_covered',
+  'catching-up': 'log_catching_up',
+  stale: 'log_stale',
+  stopped: 'stopped',
+} as const satisfies Record<Doubt['why'], Unavailability>;
+
+/** The doubt as a refusal to answer. */
+export function unavailable({ why }: Doubt): GenAuthUnavailableError {
+  return new GenAuthUnavailableError(REASONS[why], `only GenAuth could tell (${why})`);
+}
