@@ -32,7 +32,21 @@ export function errorCodeIn(reply: Exchange): string | undefined {
   if (typeof error === 'string') return KNOWN_ERRORS.has(error) ? error : 'other';
   if (error) return 'other';
   const statuses = [statusCode, code, reply.status];
-  return statuses.some((status) => Number(status) >= 400) ? 'other' : undefined;
+  return statuses.some((status) => isText(status) && Number(status) >= 400) ? 'other' : undefined;
+}
+
+function isText(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+/**
+ * Whether a 2xx answer says that the revocation was done: nothing at all, `true`, or an object that names no
+ * failure. Anything else is not this endpoint speaking.
+ */
+export function isConfirmation({ body }: Exchange): boolean {
+  const text = body.trim();
+  const object = readJsonObject(text);
+  return text === '' || text === 'true' || (isJsonObject(object) && object['success'] !== false);
 }
 
 export function clientRefused(): GenAuthUnavailableError {

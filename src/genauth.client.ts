@@ -15,6 +15,7 @@ import {
   badAnswer,
   clientRefused,
   errorCodeIn,
+  isConfirmation,
   type Exchange,
   objectIn,
 } from './genauth.answer.js';
@@ -23,8 +24,8 @@ import {
   type ResolvedApplication,
   ResolvedOptions,
 } from './genauth.options.js';
+import { contentOf, formEncode, isStaleConnection, TRANSPORT } from './genauth.request.js';
 
-const MOST_BYTES = 1024 * 1024;
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;
 /** The wall clock was set when it and the monotonic clock have come apart by more. */
@@ -46,7 +47,7 @@ export type RevocationAnswer =
 export class GenAuthClient implements OnApplicationShutdown {
   readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
   readonly #clocks: ReadonlyMap<string, IssuerClock>;
-  #introspections = 0;
+  readonly #introspections = { verification: 0, revocation: 0 };
   #isClosed = false;
   #drift: number;
 
@@ -95,20 +96,22 @@ export class GenAuthClient implements OnApplicationShutdown {
   /**
    * Asks about a token (RFC 7662 §2). `sentAt` is when the question left: the answer is no younger.
    *
-   * Beyond 64 questions at a time it refuses at once rather than pile up.
+   * Beyond 64 questions at a time for the same purpose it refuses at once rather than pile up: a flood of
+   * bearer tokens does not keep anyone from revoking.
    */
   async introspect(
     application: ResolvedApplication,
     token: string,
     hint: 'access_token' | 'refresh_token' | undefined,
+    purpose: 'verification' | 'revocation' = 'verification',
   ): Promise<{ readonly answer: JsonObject; readonly sentAt: number }> {
-    if (this.#introspections >= MOST_INTROSPECTIONS) {
+    if (this.#introspections[purpose] >= MOST_INTROSPECTIONS) {
       throw new GenAuthUnavailableError(
         'busy',
         `${MOST_INTROSPECTIONS} introspections are under way`,
       );
     }
-    this.#introspections += 1;
+    this.#introspections[purpose] += 1;
     try {
       const { introspectionEndpoint, introspectionAuthMethod } = application;
       const form = new URLSearchParams({ token, ...(hint && { token_type_hint: hint }) });
@@ -125,7 +128,7 @@ export class GenAuthClient implements OnApplicationShutdown {
       }
       return { answer, sentAt: reply.sentAt };
     } finally {
-      this.#introspections -= 1;
+      this.#introspections[purpose] -= 1;
     }
   }
 
@@ -142,7 +145,9 @@ export class GenAuthClient implements OnApplicationShutdown {
     if (code === 'unsupported_token_type') return { is: 'unsupported' };
     if (reply.status === 429 || reply.status >= 500) throw badAnswer('revocation', reply.status);
     if (code !== undefined) return { is: 'refused', code };
-    if (reply.status < 200 || reply.status > 299) throw badAnswer('revocation', reply.status);
+    if (reply.status < 200 || reply.status > 299 || !isConfirmation(reply)) {
+      throw badAnswer('revocation', reply.status);
+    }
     return { is: 'confirmed' };
   }
 
@@ -210,37 +215,4 @@ export class GenAuthClient implements OnApplicationShutdown {
       return await firstValueFrom(this.http.request<string>(request));
     }
   }
-}
-
-/** The server closed the connection while it lay idle, just as it was used again. */
-function isStaleConnection(error: unknown): boolean {
-  const { code, request } = error as { code?: unknown; request?: { reusedSocket?: unknown } };
-  return (code === 'ECONNRESET' || code === 'EPIPE') && request?.reusedSocket === true;
-}
-
-function contentOf(form: URLSearchParams | undefined, authorization: string | undefined) {
-  return {
-    method: form ? 'POST' : 'GET',
-    data: form?.toString(),
-    headers: {
-      Accept: 'application/json',
-      ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
-      ...(authorization && { Authorization: authorization }),
-    },
-  };
-}
-
-const TRANSPORT = {
-  responseType: 'text',
-  transformResponse: (body: unknown) => body,
-  validateStatus: () => true,
-  maxRedirects: 0,
-  maxContentLength: MOST_BYTES,
-  maxBodyLength: MOST_BYTES,
-  proxy: false,
-} as const;
-
-/** `application/x-www-form-urlencoded`, as RFC 6749 §2.3.1 wants the parts of a Basic credential. */
-function formEncode(text: string): string {
-  return new URLSearchParams([['', text]]).toString().slice(1);
 }

@@ -1,10 +1,11 @@
-import { TokenError } from './core/errors.js';
+import { failed, TokenError } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
-import { type Cause, failed } from './revoker.js';
+import type { Cause } from './revoker.js';
 import type { Application, Applications } from './verify/applications.js';
 import { judgeHeader } from './verify/claims.js';
 import {
   type JwsToken,
+  isBearerText,
   LONGEST_TOKEN,
   readToken,
   respelled,
@@ -74,7 +75,7 @@ function readOrUndefined(text: string): Token | undefined {
 
 /** A JWT that cannot be read cannot be accepted either: like any unknown token, it counts as revoked. */
 function isJwtLike(text: unknown): boolean {
-  return typeof text === 'string' && text.length <= LONGEST_TOKEN && text.includes('.');
+  return isBearerText(text) && text.length <= LONGEST_TOKEN && text.includes('.');
 }
 
 /** GenAuth's refresh tokens are opaque; other servers' may be JWTs, and then the caller must say so. */
@@ -85,31 +86,36 @@ export function mayBeRefreshToken(
   return cascade !== false && (form === 'opaque' || tokenTypeHint === 'refresh_token');
 }
 
-/** Client and subject of a refresh token; undefined for an access token, which takes nothing with it. */
+/**
+ * Client and subject of a refresh token, `unknown` when GenAuth does not say; undefined for an access token,
+ * which takes nothing with it.
+ */
 export function grantIn(
   answer: JsonObject,
+  owner: Application,
   { tokenTypeHint }: RevokeOptions,
-): [client: string, subject: string] | undefined {
+): readonly [client: string, subject: string] | 'unknown' | undefined {
   const { sub, client_id: clientId, token_type: type } = answer;
   if (typeof type === 'string' && tokenTypeHint !== 'refresh_token') return undefined;
-  return typeof clientId === 'string' && typeof sub === 'string' ? [clientId, sub] : undefined;
+  if (typeof sub !== 'string') return 'unknown';
+  return [typeof clientId === 'string' ? clientId : owner.options.appId, sub];
 }
 
-/** Whether the application could certainly never accept the token, by its header and the keys at hand. */
-export function isForged(
-  { header, signingInput, signature }: JwsToken,
-  { options, keys }: Application,
-): boolean {
+/** What the keys at hand say of a JWT's signature. `unusable`: no such header is ever accepted. */
+export type Proof = 'signed' | 'forged' | 'unknown_key' | 'unusable';
+
+export function proofOf(token: JwsToken, { options, keys }: Application): Proof {
   let alg: string;
   try {
-    alg = judgeHeader(header, options);
+    alg = judgeHeader(token.header, options);
   } catch {
-    return true;
+    return 'unusable';
   }
   try {
-    const key = keys.peek(header['kid'] as string | undefined, alg);
-    return key !== undefined && !key.verifies(alg, signingInput, signature);
+    const key = keys.peek(token.header['kid'] as string | undefined, alg);
+    if (!key) return 'unknown_key';
+    return key.verifies(alg, token.signingInput, token.signature) ? 'signed' : 'forged';
   } catch {
-    return false;
+    return 'unknown_key';
   }
 }

@@ -2,15 +2,17 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { type Observable, Subject } from 'rxjs';
 
 import { publishAlarm, publishRevocation } from './core/channels.js';
-import { Clock } from './core/clock.js';
-import { RevocationError, type RevocationFailure } from './core/errors.js';
-import type { Principal } from './core/principal.js';
+import { Clock, latestWall } from './core/clock.js';
+import { failed } from './core/errors.js';
+import { instantOf, type Principal } from './core/principal.js';
 import {
   cutAt,
+  isAimedAt,
   type Revocation,
   type RevocationEvent,
   type RevocationReceipt,
   type RevocationSource,
+  type Target,
   watermarkKey,
 } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
@@ -24,12 +26,6 @@ import type { Verified } from './verify/token-verifier.js';
 
 /** A cut may lie this far ahead of the moment it is made. */
 const MOST_AHEAD_MS = 300_000;
-
-/** A watermark without its issuer: a kind, and the ids that name its target. */
-export interface Target {
-  readonly kind: 'session' | 'subject' | 'client' | 'issuer';
-  readonly ids: readonly string[];
-}
 
 /** Who says that something is revoked, and why. */
 export interface Cause {
@@ -72,9 +68,12 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.log.stop();
-    await this.#forgotten();
-    this.#events.complete();
+    try {
+      await this.log.stop();
+      await this.#forgotten();
+    } finally {
+      this.#events.complete();
+    }
   }
 
   ready(): Promise<void> {
@@ -107,8 +106,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
 
   /** Whether this very token was revoked. */
   isBuried(token: Token): boolean {
-    const exp = token.form === 'jws' ? Number(token.claims['exp']) : NaN;
-    return this.index.hasTombstone(token.id, exp * 1_000);
+    const expiresAt = token.form === 'jws' ? instantOf(token.claims['exp']) : NaN;
+    return this.index.hasTombstone(token.id, expiresAt);
   }
 
   /** Denies a token that GenAuth says is dead. In this process only: the others can ask as well. */
@@ -117,15 +116,24 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     this.#take([fact], { source: 'introspection' });
   }
 
-  /** Takes a fact in here, now. @throws {RevocationError} `stopped`, or `index_full`: it did not fit */
+  /** Takes facts in here, now. Whether all of them fitted, `refuseUnheld` tells. @throws {RevocationError} `stopped` */
   deny(facts: readonly Revocation[], cause: Cause): void {
-    if (this.log.freshness().state === 'stopped')
+    if (this.log.freshness().state === 'stopped') {
       throw failed('stopped', 'the application is closed');
-    this.#take(facts, cause);
-    if (this.index.full) {
-      publishAlarm({ alarm: 'index_full', detail: 'raise revocation.maxEntries' });
-      throw failed('index_full', 'no room for another revocation: raise revocation.maxEntries');
     }
+    this.#take(facts, cause);
+  }
+
+  /**
+   * The last step of a revocation: what did not fit is denied nowhere but at GenAuth.
+   *
+   * @throws {RevocationError} `index_full`
+   */
+  refuseUnheld(facts: readonly Revocation[], receipt: Partial<RevocationReceipt>): void {
+    if (facts.every((fact) => this.index.holds(fact))) return;
+    const detail = 'no room for another revocation: raise revocation.maxEntries';
+    publishAlarm({ alarm: 'index_full', detail });
+    throw failed('index_full', detail, receipt);
   }
 
   /**
@@ -141,16 +149,16 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     cause: Cause,
     { at, unsettledBy }: { readonly at?: number | undefined; readonly unsettledBy?: string } = {},
   ): Revocation[] {
-    const now = this.clock.wall();
+    const now = latestWall(this.clock);
     const cutoff = Math.min(at ?? now, now + MOST_AHEAD_MS);
-    const bounds = cutAt(cutoff, this.client.offsetOf(application));
+    const bounds = this.#boundsOf(application, cutoff, unsettledBy !== undefined);
     const keepUntilAt = Math.max(cutoff, now) + this.options.maxTokenLifetimeMs;
     const issuers = kind === 'issuer' ? ids : application.issuers;
     const watermarks = issuers.map((issuer): Revocation => {
       const key = watermarkKey(kind, issuer, ...(kind === 'issuer' ? [] : ids));
       return { kind, key, ...bounds, keepUntilAt };
     });
-    const seen = at === undefined ? watermarks.flatMap((mark) => this.#seenOnBoundary(mark)) : [];
+    const seen = at === undefined ? this.#seenAfter({ kind, ids }, bounds.refusedThroughAt) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
     if (at === undefined) this.index.datePresented(watermarks);
@@ -165,8 +173,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
    * @returns the facts, for the log
    */
   settle(application: ResolvedApplication, cause: string): Revocation[] {
-    const now = this.clock.wall();
-    const { askedThroughAt } = cutAt(now, this.client.offsetOf(application));
+    const { askedThroughAt } = this.#boundsOf(application, latestWall(this.clock), true);
     return this.index.settle(cause, askedThroughAt);
   }
 
@@ -175,23 +182,42 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     try {
       if (facts.length > 0) await this.log.append(facts);
     } catch {
+      publishAlarm({
+        alarm: 'log_not_acknowledged',
+        detail: 'an append to the revocation log failed',
+      });
       throw failed('log_not_acknowledged', 'denied here; revoke again to make it durable');
     } finally {
       await this.#forgotten();
     }
   }
 
-  /** Tombstones for tokens on the watermark's boundary that were seen here: they are older than now. */
-  #seenOnBoundary(watermark: Revocation): Revocation[] {
-    const { refusedThroughAt = -Infinity } = watermark;
+  /**
+   * What is dead, and what only GenAuth can judge. About a cut that GenAuth is not told of its word is worth
+   * little, so nothing it says of its clock may turn a refusal into a question; and whoever names an
+   * instant that is yet to come wants everything up to there refused.
+   */
+  #boundsOf(application: ResolvedApplication, cutoff: number, isTold: boolean) {
+    if (cutoff > latestWall(this.clock))
+      return { refusedThroughAt: cutoff, askedThroughAt: cutoff };
+    const { lowMs, highMs } = this.client.offsetOf(application);
+    const unknownMs = this.options.clockToleranceMs;
+    return cutAt(cutoff, { lowMs: isTold ? lowMs : Math.max(lowMs, -unknownMs), highMs });
+  }
+
+  /** Tombstones for tokens of the target that were seen here: on the boundary or not, they are older than now. */
+  #seenAfter(target: Target, refusedThroughAt: number): Revocation[] {
     return this.cache
-      .reached(watermark)
+      .remembered((principal) => isAimedAt(target, principal))
       .filter(({ issuedAt = -Infinity }) => issuedAt > refusedThroughAt)
       .map(({ id, expiresAt }) => ({ kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt }));
   }
 
   #take(facts: readonly Revocation[], { source, reason }: Cause): void {
-    for (const fact of this.index.apply(facts)) {
+    const news = this.index.apply(facts);
+    // What a log reads when it starts is history: it denies, but nothing has just happened.
+    if (source === 'log' && this.log.freshness().state === 'catching-up') return;
+    for (const fact of news) {
       const forgetting = this.cache.forget(fact).catch(() => undefined);
       this.#forgetting.add(forgetting);
       void forgetting.finally(() => this.#forgetting.delete(forgetting));
@@ -203,18 +229,4 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   async #forgotten(): Promise<void> {
     await Promise.all(this.#forgetting);
   }
-}
-
-/** A failure before anything else was attempted; callers refine the receipt. */
-export function failed(
-  code: RevocationFailure,
-  detail: string,
-  receipt: Partial<RevocationReceipt> = {},
-): RevocationError {
-  return new RevocationError(code, detail, {
-    success: false,
-    log: 'not_acknowledged',
-    genauth: 'not_told',
-    ...receipt,
-  });
 }

@@ -1,35 +1,47 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 
 import { publishAlarm } from './core/channels.js';
-import { Clock } from './core/clock.js';
-import { GenAuthUnavailableError, type RevocationError } from './core/errors.js';
-import type { Revocation, RevocationReceipt } from './core/revocation.js';
+import { Clock, latestWall } from './core/clock.js';
+import { failed, GenAuthUnavailableError, type RevocationError } from './core/errors.js';
+import type { JsonObject } from './core/json.js';
+import { instantOf } from './core/principal.js';
+import type { Digest, Revocation, RevocationReceipt } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
 import { ResolvedOptions } from './genauth.options.js';
 import {
   grantIn,
-  isForged,
   mayBeRefreshToken,
+  proofOf,
   readTask,
   type RevocationTask,
   type RevokeOptions,
 } from './revocation-task.js';
-import { failed, Revoker } from './revoker.js';
+import { Revoker } from './revoker.js';
 import { type Application, Applications } from './verify/applications.js';
+import type { JwsToken } from './verify/compact-jws.js';
 
-/** What GenAuth said of a token before it was revoked. */
+/** Refresh tokens whose revocation GenAuth could not be asked about that are remembered for a second attempt. */
+const MOST_UNLEARNED = 10_000;
+
+/** What GenAuth said of a token before it was told to revoke it. */
 interface Learned {
-  /** The application that called it active. */
-  readonly application: Application | undefined;
+  readonly is: 'active' | 'inactive' | 'not_asked' | 'unavailable';
+  /** The application whose token it is. */
+  readonly owner?: Application;
+  readonly expiresAt?: number;
   /** The facts that deny the access tokens of its grant. */
   readonly cut: readonly Revocation[];
-  /** 0 when it is not active anywhere; NaN when GenAuth does not say. */
-  readonly expiresAt: number;
+  /** Access tokens may be alive that were to die with it, and nobody knows which. */
+  readonly isCascadeUnknown?: boolean;
+  readonly failure?: GenAuthUnavailableError;
 }
 
 /** Revokes one token, whatever its kind: denied here, appended to the log, told to GenAuth, in that order. */
 @Injectable()
 export class TokenRevoker {
+  readonly #unlearned = new LRUCache<Digest, true>({ max: MOST_UNLEARNED });
+
   constructor(
     private readonly options: ResolvedOptions,
     private readonly revoker: Revoker,
@@ -42,114 +54,162 @@ export class TokenRevoker {
   async revoke(text: string, options: RevokeOptions): Promise<RevocationReceipt> {
     const task = readTask(text, options, this.applications);
     const tombstone = this.#tombstone(task);
-    if (tombstone) this.revoker.deny([tombstone], task.cause);
+    this.revoker.deny(tombstone ? [tombstone] : [], task.cause);
 
-    const learned = await this.#learn(task).catch((error: unknown) => asUnavailable(error));
-    const facts = this.#lasting(tombstone, learned, task);
-    if (learned instanceof GenAuthUnavailableError) {
-      // Telling GenAuth now would make it forget what a second attempt must learn: what to cascade to.
-      await this.revoker.append(facts);
-      throw incomplete(learned, options, 'acknowledged');
-    }
+    const learned = await this.#learn(task);
+    const lasting = await this.#lasting(tombstone, task, learned);
+    this.revoker.deny(lasting, task.cause);
+    const facts = [...lasting, ...learned.cut];
     await this.revoker.append(facts);
     const log = facts.length > 0 ? 'acknowledged' : 'not_needed';
+    // Telling GenAuth now would make it forget what a second attempt must learn: what to cascade to.
+    if (learned.failure) throw incomplete(learned.failure, options, log);
 
-    const told = learned?.application ? [learned.application] : task.candidates;
+    const told = learned.owner ? [learned.owner] : task.candidates;
     const genauth = await this.#tell(task, told, log);
     // An attempt that failed half-way is finished here too: GenAuth may call the token dead by now.
     for (const { options: application } of told) {
       await this.revoker.append(task.token ? this.revoker.settle(application, task.token.id) : []);
     }
-    this.#refuseOutliving(tombstone, log, genauth);
+    this.#refuseIncomplete(facts, learned, { log, genauth });
     return Object.freeze({ success: true, log, genauth });
   }
 
-  /** The fact that denies the token, unless it could not be accepted in any case. */
+  /** The fact that denies the token, unless it could not be accepted as things are. Provisional without proof. */
   #tombstone({ token, candidates, options }: RevocationTask): Revocation | undefined {
-    const now = this.clock.wall();
+    const now = latestWall(this.clock);
     if (!token || candidates.length === 0) return undefined;
+    const provisional: Revocation = { kind: 'token', key: token.id, keepUntilAt: now };
     if (token.form === 'opaque') {
-      // Junk must not fill the index: kept for good only when GenAuth does not call it dead already.
       const keptMs = options.cascade === false ? this.options.maxTokenLifetimeMs : 0;
-      return { kind: 'token', key: token.id, keepUntilAt: now + keptMs };
+      return { ...provisional, keepUntilAt: now + keptMs };
     }
-    const expiresAt = Number(token.claims['exp']) * 1_000;
-    if (!(expiresAt + this.options.clockToleranceMs > now)) return undefined;
-    if (candidates.every((application) => isForged(token, application))) return undefined;
-    return { kind: 'token', key: token.id, expiresAt, keepUntilAt: expiresAt };
+    if (!this.#isAlive(token)) return undefined;
+    const proofs = candidates.map((one) => proofOf(token, one));
+    if (proofs.includes('signed')) return tombstoneOf(token);
+    // Who has only the signed part of somebody's token, and not its signature, must not be able to revoke it.
+    return proofs.includes('unknown_key') ? provisional : undefined;
+  }
+
+  #isAlive({ claims }: JwsToken): boolean {
+    return instantOf(claims['exp']) + this.options.clockToleranceMs > latestWall(this.clock);
   }
 
   /** What only GenAuth can say of a token, asked before it is told; a grant's access tokens are denied. */
-  async #learn(task: RevocationTask): Promise<Learned | undefined> {
-    const { token, text, candidates, options, cause } = task;
-    if (!token || !mayBeRefreshToken(token, options)) return undefined;
-    for (const application of candidates) {
-      const { answer } = await this.client.introspect(
-        application.options,
-        text,
-        options.tokenTypeHint,
-      );
-      if (answer['active'] !== true) continue;
-      // A server may call the tokens of its other clients active as well.
-      const owner = this.applications.byId(String(answer['client_id'])) ?? application;
-      const ids = grantIn(answer, options);
-      const target = { kind: 'client', ids: ids ?? [] } as const;
-      const unsettledBy = token.id;
-      const cut = ids ? this.revoker.cut(owner.options, target, cause, { unsettledBy }) : [];
-      return { application: owner, cut, expiresAt: Number(answer['exp']) * 1_000 };
+  async #learn(task: RevocationTask): Promise<Learned> {
+    const { token, text, candidates, options } = task;
+    if (!token || !mayBeRefreshToken(token, options)) return { is: 'not_asked', cut: [] };
+    try {
+      for (const { options: application } of candidates) {
+        const { answer } = await this.client.introspect(
+          application,
+          text,
+          options.tokenTypeHint,
+          'revocation',
+        );
+        const owner = this.applications.ownerOf(answer, application.appId);
+        if (answer['active'] === true && owner) return this.#cascade(answer, owner, task, token.id);
+      }
+      return { is: 'inactive', cut: [], isCascadeUnknown: this.#unlearned.delete(token.id) };
+    } catch (error) {
+      const failure = asUnavailable(error);
+      this.#unlearned.set(token.id, true);
+      return { is: 'unavailable', cut: [], failure };
     }
-    return { application: undefined, cut: [], expiresAt: 0 };
   }
 
-  /** The facts for the log. By now it is known how long an opaque token must stay denied. */
-  #lasting(
+  #cascade(
+    answer: JsonObject,
+    owner: Application,
+    { options, cause }: RevocationTask,
+    id: Digest,
+  ): Learned {
+    this.#unlearned.delete(id);
+    const learned = { is: 'active', owner, expiresAt: instantOf(answer['exp']) } as const;
+    const ids = grantIn(answer, owner, options);
+    if (ids === undefined) return { ...learned, cut: [] };
+    if (ids === 'unknown') return { ...learned, cut: [], isCascadeUnknown: true };
+    const target = { kind: 'client', ids } as const;
+    return { ...learned, cut: this.revoker.cut(owner.options, target, cause, { unsettledBy: id }) };
+  }
+
+  /**
+   * The fact for the log, if the token needs one. Junk must not fill it: an opaque token that GenAuth calls
+   * dead, and a JWT that not even newly fetched keys have signed, are left to the provisional denial.
+   */
+  async #lasting(
     tombstone: Revocation | undefined,
-    learned: Learned | GenAuthUnavailableError | undefined,
-    { token, cause }: RevocationTask,
-  ): Revocation[] {
-    const { cut, expiresAt } = learned && 'cut' in learned ? learned : NOTHING_LEARNED;
-    if (!tombstone || token?.form !== 'opaque') return [tombstone ?? [], cut].flat();
-    if (expiresAt === 0) return [];
-    const longest = this.clock.wall() + this.options.maxTokenLifetimeMs;
-    const lasting = { ...tombstone, keepUntilAt: Number.isNaN(expiresAt) ? longest : expiresAt };
-    this.revoker.deny([lasting], cause);
-    return [lasting, ...cut];
+    { token, candidates }: RevocationTask,
+    { is, expiresAt = 0 }: Learned,
+  ): Promise<Revocation[]> {
+    if (token?.form === 'jws') return this.#proven(tombstone, token, candidates);
+    if (!tombstone || is === 'inactive') return [];
+    const longest = latestWall(this.clock) + this.options.maxTokenLifetimeMs;
+    return [{ ...tombstone, keepUntilAt: expiresAt > 0 ? Math.min(expiresAt, longest) : longest }];
   }
 
+  /** GenAuth may have replaced its keys: what the keys at hand have not signed is held against new ones. */
+  async #proven(
+    tombstone: Revocation | undefined,
+    token: JwsToken,
+    candidates: readonly Application[],
+  ): Promise<Revocation[]> {
+    if (tombstone?.expiresAt !== undefined) return [tombstone];
+    const usable = candidates.filter((one) => proofOf(token, one) !== 'unusable');
+    if (usable.length === 0 || !this.#isAlive(token)) return [];
+    const renewed = await Promise.all(usable.map(({ keys }) => keys.renew()));
+    if (usable.some((one) => proofOf(token, one) === 'signed')) return [tombstoneOf(token)];
+    if (!tombstone || renewed.every(Boolean)) return [];
+    const longest = latestWall(this.clock) + this.options.maxTokenLifetimeMs;
+    return [{ ...tombstone, keepUntilAt: Math.min(instantOf(token.claims['exp']), longest) }];
+  }
+
+  /** Every application is told, whatever the others answer: an opaque token does not say whose it is. */
   async #tell(
     { text, options }: RevocationTask,
     told: readonly Application[],
     log: RevocationReceipt['log'],
   ): Promise<RevocationReceipt['genauth']> {
-    let genauth: RevocationReceipt['genauth'] = 'not_told';
-    for (const { options: application } of told) {
-      const answer = await this.client
-        .revoke(application, text, options.tokenTypeHint)
-        .catch((error: unknown) => asUnavailable(error));
+    const answers = await Promise.all(
+      told.map(({ options: application }) =>
+        this.client.revoke(application, text, options.tokenTypeHint).catch(asUnavailable),
+      ),
+    );
+    const isConfirmed = answers.some((answer) => 'is' in answer && answer.is === 'confirmed');
+    for (const answer of answers) {
       if (answer instanceof GenAuthUnavailableError) throw incomplete(answer, options, log);
-      if (answer.is === 'refused') {
-        throw refused(answer.code, log);
-      }
-      if (genauth !== 'confirmed') genauth = answer.is;
+      // "This token does not belong to you" is no failure where it belongs to somebody else.
+      const isStrangers =
+        isConfirmed && answer.is === 'refused' && answer.code === 'invalid_request';
+      if (answer.is === 'refused' && !isStrangers) throw refused(answer.code, log);
     }
-    return genauth;
+    if (answers.length === 0) return 'not_told';
+    return isConfirmed ? 'confirmed' : 'unsupported';
   }
 
-  #refuseOutliving(
-    tombstone: Revocation | undefined,
-    log: RevocationReceipt['log'],
-    genauth: RevocationReceipt['genauth'],
+  #refuseIncomplete(
+    facts: readonly Revocation[],
+    { isCascadeUnknown = false }: Learned,
+    receipt: Pick<RevocationReceipt, 'log' | 'genauth'>,
   ): void {
-    const horizon =
-      this.clock.wall() + this.options.maxTokenLifetimeMs + this.options.clockToleranceMs;
-    if ((tombstone?.expiresAt ?? 0) <= horizon) return;
+    this.revoker.refuseUnheld(facts, receipt);
+    if (isCascadeUnknown) {
+      const detail = 'nobody can say which access tokens were to die with it: use revokeSubject';
+      throw failed('cascade_unknown', detail, receipt);
+    }
+    const { maxTokenLifetimeMs, clockToleranceMs } = this.options;
+    const horizon = latestWall(this.clock) + maxTokenLifetimeMs + clockToleranceMs;
+    if (facts.every(({ expiresAt = 0 }) => expiresAt <= horizon)) return;
     const detail = "the token outlives 'maxTokenLifetime': raise it to what GenAuth's console says";
     publishAlarm({ alarm: 'token_outlives_log', detail });
-    throw failed('token_outlives_log', detail, { log, genauth });
+    throw failed('token_outlives_log', detail, receipt);
   }
 }
 
-const NOTHING_LEARNED: Learned = { application: undefined, cut: [], expiresAt: NaN };
+function tombstoneOf({ id, claims }: JwsToken): Revocation {
+  const expiresAt = instantOf(claims['exp']);
+  return { kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt };
+}
 
 function incomplete(
   { reason }: GenAuthUnavailableError,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { publishAlarm } from './core/channels.js';
-import { Clock } from './core/clock.js';
+import { Clock, latestWall } from './core/clock.js';
 import { type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
@@ -100,7 +100,7 @@ export class TokenVerification {
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
   #refuseUnusable({ principal, keyId }: Verified): void {
-    judgeTimes(principal, this.clock.wall(), this.options.clockToleranceMs);
+    judgeTimes(principal, latestWall(this.clock), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;
     if (keys?.holds(keyId) === true) return;
@@ -154,7 +154,9 @@ export class TokenVerification {
         return await application.online.confirm(readToken(text), verified);
       } catch (error) {
         // Denied once, denied for good: what GenAuth calls dead must not pass locally a moment later.
-        if (error instanceof TokenError) this.revoker.bury(verified.principal);
+        if (error instanceof TokenError && error.reason === 'inactive') {
+          this.revoker.bury(verified.principal);
+        }
         throw error;
       }
     });

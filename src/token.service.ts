@@ -3,15 +3,15 @@ import type { Observable } from 'rxjs';
 
 import { Clock } from './core/clock.js';
 import type { Demands } from './core/demands.js';
-import { TokenError } from './core/errors.js';
+import { failed, TokenError } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import { type Principal, principalOf } from './core/principal.js';
-import type { RevocationEvent, RevocationReceipt } from './core/revocation.js';
+import type { RevocationEvent, RevocationReceipt, Target } from './core/revocation.js';
 import { unavailable } from './doubt.js';
 import { GenAuthClient } from './genauth.client.js';
 import type { Verdict } from './revocation/revocation-index.js';
 import type { Freshness } from './revocation/revocation-log.js';
-import { Revoker, failed, type Target } from './revoker.js';
+import { Revoker } from './revoker.js';
 import type { RevokeOptions } from './revocation-task.js';
 import { TokenRevoker } from './token-revoker.js';
 import { TokenVerification } from './token-verification.js';
@@ -180,7 +180,9 @@ export class TokenService {
       this.revoker.cut(application, target, cause, { at }),
     );
     await this.revoker.append(facts);
-    return Object.freeze({ success: true, log: 'acknowledged', genauth: 'not_told' });
+    const receipt = { log: 'acknowledged', genauth: 'not_told' } as const;
+    this.revoker.refuseUnheld(facts, receipt);
+    return Object.freeze({ success: true, ...receipt });
   }
 
   #chosen(

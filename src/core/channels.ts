@@ -20,6 +20,7 @@ export interface AlarmMessage {
     | 'keys_not_refreshed'
     | 'token_outlives_log'
     | 'index_full'
+    | 'log_not_acknowledged'
     | 'listener_failed'
     | 'listener_behind'
     | 'cache_failed'

@@ -12,6 +12,18 @@ export abstract class Clock {
   abstract setTimeout(callback: () => void, delayMs: number): () => void;
 }
 
+const latest = new WeakMap<Clock, number>();
+
+/**
+ * The highest wall time seen of this clock. What has expired stays so: a clock that is set back brings no
+ * token back to life, and a revocation made meanwhile reaches what it should.
+ */
+export function latestWall(clock: Clock): number {
+  const instant = Math.max(clock.wall(), latest.get(clock) ?? -Infinity);
+  latest.set(clock, instant);
+  return instant;
+}
+
 /** The machine's own clocks. Its timers do not keep a process alive. */
 export class SystemClock extends Clock {
   override wall(): number {

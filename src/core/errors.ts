@@ -115,6 +115,7 @@ export type RevocationFailure =
   | 'genauth_unreachable'
   | 'genauth_refused'
   | 'token_outlives_log'
+  | 'cascade_unknown'
   | 'index_full'
   | 'no_outbox'
   | 'stopped';
@@ -131,4 +132,18 @@ export class RevocationError extends GenAuthError {
   ) {
     super(`Revocation incomplete (${code}): ${detail}`);
   }
+}
+
+/** A failure before anything else was attempted; callers refine the receipt. */
+export function failed(
+  code: RevocationFailure,
+  detail: string,
+  receipt: Partial<RevocationReceipt> = {},
+): RevocationError {
+  return new RevocationError(code, detail, {
+    success: false,
+    log: 'not_acknowledged',
+    genauth: 'not_told',
+    ...receipt,
+  });
 }

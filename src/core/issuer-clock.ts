@@ -37,18 +37,17 @@ export class IssuerClock {
     if (!agrees) this.#learnedAt = receivedAt;
   }
 
-  /** The bounds as of `now`; wide again when nothing was heard for long. */
+  /** The bounds as of `now`. What was heard long ago only widens them. */
   offset(now: number): ClockOffset {
-    if (now - this.#learnedAt >= FORGET_AFTER_MS) {
-      return { lowMs: -this.unknownMs, highMs: this.unknownMs };
-    }
+    const recent = now - this.#learnedAt < FORGET_AFTER_MS;
     const plausible = this.#low <= this.unknownMs && this.#high >= -this.unknownMs;
-    const doubtMs = plausible ? 0 : this.unknownMs;
+    const doubtMs = recent && plausible ? 0 : this.unknownMs;
     return { lowMs: Math.min(this.#low, 0 - doubtMs), highMs: Math.max(this.#high, doubtMs) };
   }
 
   /** Our own clock was set: what was learned of the difference is void. */
   forget(): void {
+    [this.#low, this.#high] = [-this.unknownMs, this.unknownMs];
     this.#learnedAt = -Infinity;
   }
 }

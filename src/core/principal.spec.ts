@@ -152,10 +152,14 @@ describe('clientsOf', () => {
   it.each([
     ['client_id alone, where it is said', { client_id: 'c', aud: ['a', 'b'] }, ['c']],
     ['client_id and azp', { client_id: 'c', azp: 'p', aud: ['a'] }, ['c', 'p']],
-    ['azp and every audience, without client_id', { azp: 'p', aud: ['a', 'b'] }, ['p', 'a', 'b']],
-    ['every audience, where nothing else is said', { aud: ['a', 'b'] }, ['a', 'b']],
+    [
+      'azp, the application and every audience, without client_id',
+      { azp: 'p', aud: ['a', 'b'] },
+      ['p', 'app', 'a', 'b'],
+    ],
+    ['the application and every audience, else', { aud: ['a', 'b'] }, ['app', 'a', 'b']],
     ['client_id alone, where azp is no text', { client_id: 'c', azp: ['p'] }, ['c']],
-    ['nobody, where nothing is said', {}, []],
+    ['the application alone, where nothing is said', {}, ['app']],
   ])('names %s', (_, claims, clients) => {
     expect([...clientsOf(of(claims))]).toEqual(clients);
   });

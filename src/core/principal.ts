@@ -63,13 +63,14 @@ export function principalOf(claims: JsonObject, appId: string, id: string): Prin
 }
 
 /**
- * Every client that may claim the token as its own. Where the token does not say `client_id`, each
- * audience counts too: GenAuth writes the application's id there.
+ * Every client that may claim the token as its own. Where it does not say `client_id`, that is the application
+ * itself and each audience: GenAuth writes the client's id there, unless told otherwise.
  */
 export function clientsOf(principal: Principal): ReadonlySet<string> {
   const { client_id: clientId, azp } = principal.claims;
   const named = [clientId, azp].filter((name) => typeof name === 'string');
-  return new Set(clientId === undefined ? [...named, ...principal.audience] : named);
+  if (clientId !== undefined) return new Set(named);
+  return new Set([...named, principal.appId, ...principal.audience]);
 }
 
 // More than any issuer writes; each costs a digest when revocations are held against it.
@@ -89,6 +90,11 @@ function text(claims: JsonObject, name: string): string | undefined {
   // An empty `scope` is a legitimate way to say "none"; an empty name of anything is not.
   if (isText(value) || (name === 'scope' && value === '')) return value;
   throw wrongType(name);
+}
+
+/** JWT seconds as epoch milliseconds; NaN for what is no number. Anything may stand in a token. */
+export function instantOf(seconds: unknown): number {
+  return typeof seconds === 'number' ? seconds * 1_000 : NaN;
 }
 
 // The last instant a Date can hold; beyond it arithmetic on milliseconds is not exact.

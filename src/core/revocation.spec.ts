@@ -165,12 +165,13 @@ describe('targetKeys', () => {
 
   it('names only what the token says', () => {
     expect(Object.keys(targetKeys(principal())).sort()).toEqual(['client', 'issuer', 'token']);
-    expect(targetKeys(principal()).client).toEqual([]);
+    expect(targetKeys(principal()).client).toEqual([watermarkKey('client', ISSUER, 'app')]);
   });
 
   it('names each client that may claim the token, alone and with the subject', () => {
     const { client } = targetKeys(principal({ azp: 'p', aud: ['a', 'b'], sub: 'user' }));
-    const ids = [['p'], ['a'], ['b'], ['p', 'user'], ['a', 'user'], ['b', 'user']];
+    const clients = ['p', 'app', 'a', 'b'];
+    const ids = [...clients.map((one) => [one]), ...clients.map((one) => [one, 'user'])];
     expect(client).toEqual(ids.map((names) => watermarkKey('client', ISSUER, ...names)));
   });
 

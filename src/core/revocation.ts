@@ -134,3 +134,18 @@ export function reaches(revocation: Revocation, principal: Principal): boolean {
   const { refusedThroughAt, askedThroughAt = refusedThroughAt } = revocation;
   return askedThroughAt === undefined || (principal.issuedAt ?? -Infinity) <= askedThroughAt;
 }
+
+/** A watermark without its issuer: a kind, and the ids that name its target. */
+export interface Target {
+  readonly kind: 'session' | 'subject' | 'client' | 'issuer';
+  readonly ids: readonly string[];
+}
+
+/** As the digests of `targetKeys` would say, for a target whose ids are at hand. */
+export function isAimedAt({ kind, ids: [id, subject] }: Target, principal: Principal): boolean {
+  if (kind === 'subject') return principal.sub === id;
+  if (kind === 'session') return principal.sessionId === id;
+  if (kind === 'issuer') return principal.issuer === id;
+  const isClient = id !== undefined && clientsOf(principal).has(id);
+  return isClient && (subject === undefined || principal.sub === subject);
+}

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.js';
+import { type Clock, latestWall } from '../core/clock.js';
 import type { Principal } from '../core/principal.js';
 import {
   type Digest,
@@ -53,7 +53,6 @@ export class RevocationIndex {
   readonly #loose = new DigestTable();
   readonly #watermarks = new Watermarks();
   #tombstones = 0;
-  #highestWall = 0;
   #droppedThrough = 0;
   #fullUntil = 0;
   #nextExpiry = 0;
@@ -103,6 +102,12 @@ export class RevocationIndex {
   settle(cause: Digest, askedThroughAt: number): Revocation[] {
     this.#version += 1;
     return this.#watermarks.settle(cause, askedThroughAt, this.#wall(), this.#version);
+  }
+
+  /** Whether the fact is held: taken in, and not turned away for want of room. */
+  holds({ kind, key, expiresAt }: Revocation): boolean {
+    if (kind === 'token') return this.hasTombstone(key, expiresAt ?? NaN);
+    return kind === 'jti' ? this.#loose.has(key) : this.#watermarks.has(key);
   }
 
   /** Whether this very token was revoked. */
@@ -205,7 +210,7 @@ export class RevocationIndex {
 
   /** The highest wall time seen: a clock that is set back brings nothing back to life. */
   #wall(): number {
-    return (this.#highestWall = Math.max(this.#highestWall, this.clock.wall()));
+    return latestWall(this.clock);
   }
 
   #expire(): void {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { Clock } from '../core/clock.js';
 import { TokenError } from '../core/errors.js';
+import type { JsonObject } from '../core/json.js';
 import { GenAuthClient } from '../genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from '../genauth.options.js';
 import type { JwsToken, Token } from './compact-jws.js';
@@ -48,6 +49,14 @@ export class Applications {
 
   byId(appId: string): Application | undefined {
     return this.all.find(({ options }) => options.appId === appId);
+  }
+
+  /** Whose token an active answer is about: a server may call the tokens of its other clients active as well. */
+  ownerOf(answer: JsonObject, askedAppId: string): Application | undefined {
+    const { client_id: clientId } = answer;
+    return (
+      (typeof clientId === 'string' ? this.byId(clientId) : undefined) ?? this.byId(askedAppId)
+    );
   }
 
   /** The applications whose token this can be: by what a JWT says of itself, or all for an opaque one. */

@@ -65,6 +65,11 @@ export function respelled(text: string): string {
   return `${header}.${payload}.${Buffer.from(signature, 'base64url').toString('base64url')}`;
 }
 
+/** Whether the text is a `b64token` (RFC 6750 §2.1). */
+export function isBearerText(text: unknown): text is string {
+  return typeof text === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(text);
+}
+
 /** @throws {TokenError} what no issuer of bearer tokens writes, and no HTTP header should carry */
 export function refuseUnreadable(text: string): void {
   if (typeof text !== 'string' || text === '') {
@@ -73,14 +78,15 @@ export function refuseUnreadable(text: string): void {
   if (text.length > LONGEST_TOKEN) {
     throw new TokenError('oversized', `longer than ${LONGEST_TOKEN} characters`);
   }
-  if (!/^[A-Za-z0-9\-._~+/]+=*$/.test(text)) {
+  if (!isBearerText(text)) {
     throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
   }
 }
 
-// `eyJ` and `e30` are how base64url writes the beginning of a JSON object.
+// `eyJ` and `e30` are how base64url writes the beginning of a JSON object. Without a dot it is chance.
 function isJose(text: string): boolean {
-  return text.startsWith('eyJ') || text.startsWith('e30') || text.split('.', 3).length === 3;
+  const [first = '', ...more] = text.split('.', 3);
+  return more.length === 2 || (more.length === 1 && /^(?:eyJ|e30)/.test(first));
 }
 
 function readSegment(segment: string, name: string): JsonObject {

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.js';
+import { type Clock, latestWall } from '../core/clock.js';
 import { TokenError } from '../core/errors.js';
 import { principalOf } from '../core/principal.js';
 import type { ResolvedApplication, ResolvedOptions } from '../genauth.options.js';
@@ -29,7 +29,7 @@ export class JwksVerifier extends TokenVerifier {
     }
     const principal = principalOf(claims, this.application.appId, token.id);
     judgeParties(principal, this.application);
-    judgeTimes(principal, this.clock.wall(), this.options.clockToleranceMs);
+    judgeTimes(principal, latestWall(this.clock), this.options.clockToleranceMs);
     judgeKind(header, claims);
     return { principal, keyId: key.id };
   }

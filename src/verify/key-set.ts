@@ -90,6 +90,14 @@ export class KeySet {
     return this.#age > this.times.keysStaleLimitMs;
   }
 
+  /** Fetches again unless there was a pause to keep. @returns whether the keys are newer than the call */
+  async renew(): Promise<boolean> {
+    if (this.#attempt || !this.#mayAttempt) return false;
+    this.#pause();
+    await this.#refresh().catch(() => undefined);
+    return !this.#lastAttemptFailed;
+  }
+
   /** Begins to fetch in the background when the keys are older than `maxAge`. */
   refreshAhead(): void {
     if (this.#age <= this.times.keysMaxAgeMs || this.#attempt || !this.#mayAttempt) return;

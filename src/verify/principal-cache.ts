@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 
 import { type Cache, createCache } from 'cache-manager';
 import { Keyv } from 'keyv';
@@ -11,6 +12,9 @@ import { type Digest, reaches, type Revocation } from '../core/revocation.js';
 import type { ResolvedOptions } from '../genauth.options.js';
 import { type Remembered, SealedStore } from './sealed-store.js';
 import type { Verified } from './token-verifier.js';
+
+/** Entries that are looked through without a pause. */
+const AT_A_TIME = 500;
 
 /** What Keyv keeps in our store. */
 interface Stored {
@@ -94,7 +98,19 @@ export class PrincipalCache {
 
   /** Drops everything the revocation reaches. What it misses is refused all the same. */
   async forget(revocation: Revocation): Promise<void> {
-    await Promise.all(this.#keysReached(revocation).map((key) => this.drop(key)));
+    if (revocation.kind === 'token') {
+      const spellings = [...(this.#byToken.get(revocation.key) ?? [])];
+      await Promise.all(spellings.map((key) => this.drop(key)));
+      return;
+    }
+    const entries = [...this.#entries.entries()];
+    for (let from = 0; from < entries.length; from += AT_A_TIME) {
+      const some = entries.slice(from, from + AT_A_TIME);
+      const reached = some.filter(([, { value }]) => reaches(revocation, value.verified.principal));
+      await Promise.all(reached.map(([key]) => this.drop(key)));
+      // A large cache must not stand in the way of requests.
+      if (from + AT_A_TIME < entries.length) await setImmediate();
+    }
   }
 
   /** Drops everything whose signing key is gone. */
@@ -105,10 +121,10 @@ export class PrincipalCache {
     await Promise.all(gone.map(([key]) => this.drop(key)));
   }
 
-  /** The remembered principals that the revocation reaches: certainly issued before now. */
-  reached(revocation: Revocation): Principal[] {
-    const entries = this.#keysReached(revocation).map((key) => this.#entries.peek(key));
-    return entries.flatMap((entry) => (entry ? [entry.value.verified.principal] : []));
+  /** The remembered principals that `isMeant`: certainly issued before now. */
+  remembered(isMeant: (principal: Principal) => boolean): Principal[] {
+    const principals = [...this.#entries.values()].map(({ value }) => value.verified.principal);
+    return principals.filter(isMeant);
   }
 
   /** @throws {TokenError} the refusal that was remembered for this key a moment ago */
@@ -130,13 +146,6 @@ export class PrincipalCache {
   #isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered): boolean {
     const now = this.clock.wall();
     return until > now && vouchedAt <= now;
-  }
-
-  #keysReached(revocation: Revocation): string[] {
-    if (revocation.kind === 'token') return [...(this.#byToken.get(revocation.key) ?? [])];
-    return [...this.#entries.entries()].flatMap(([key, { value }]) =>
-      reaches(revocation, value.verified.principal) ? [key] : [],
-    );
   }
 
   async #keep(key: string, remembered: Remembered): Promise<void> {

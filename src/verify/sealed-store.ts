@@ -12,6 +12,10 @@ import type { Verified } from './token-verifier.js';
 const LIMIT_MS = 250;
 
 const SEAL = { alg: 'dir', enc: 'A256GCM' } as const;
+const ONLY_SEALED = {
+  keyManagementAlgorithms: [SEAL.alg],
+  contentEncryptionAlgorithms: [SEAL.enc],
+};
 
 /** A verified token and the instant until which it may be reused. */
 export interface Remembered {
@@ -79,7 +83,7 @@ export class SealedStore {
   }
 
   async #unseal(key: string, sealed: string): Promise<Remembered | undefined> {
-    const opened = await compactDecrypt(sealed, this.#sealKey).catch(() => undefined);
+    const opened = await compactDecrypt(sealed, this.#sealKey, ONLY_SEALED).catch(() => undefined);
     if (!opened) return undefined;
     // Only we can have written it, so its shape is ours.
     const entry = readJsonObject(

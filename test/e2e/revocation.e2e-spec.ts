@@ -733,11 +733,13 @@ describe('a full index', () => {
 
       const { code, receipt } = await failureOf(app.tokens.revoke(second));
       expect(code).toBe('index_full');
-      expect(receipt).toEqual({ success: false, log: 'not_acknowledged', genauth: 'not_told' });
+      // There was no room to deny it here, so everything rests on GenAuth, which was told.
+      expect(receipt).toEqual({ success: false, log: 'acknowledged', genauth: 'confirmed' });
       expect(app.tokens.freshness().state).toBe('stale');
+      expect(await statusOf(app, second)).toBe(whenStale === 'refuse' ? 503 : 401);
       expect(await statusOf(app, first)).toBe(401);
       expect(await statusOf(app, third)).toBe(status);
-      expect(introspections()).toBe(asked);
+      expect(introspections()).toBe(2 * asked);
     },
   );
 });
