@@ -5,11 +5,12 @@ import {
   type DynamicModule,
   Module,
 } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { APP_FILTER, DiscoveryModule } from '@nestjs/core';
 
 import { Clock, SystemClock } from './core/clock.js';
 import { GenAuthClient } from './genauth.client.js';
 import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js';
+import { GenAuthFilter } from './http/genauth.filter.js';
 import { GenAuthGuard } from './http/genauth.guard.js';
 import { RevocationListeners } from './http/revocation-listeners.js';
 import { OperatorLog } from './operator-log.js';
@@ -88,6 +89,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     TokenVerification,
     TokenService,
     GenAuthGuard,
+    { provide: APP_FILTER, useClass: GenAuthFilter },
     RevocationListeners,
     OperatorLog,
   ],

@@ -67,7 +67,12 @@ export interface GenAuthSharedOptions {
   cache?: {
     /** Entries in this process. @default 10_000 */
     max?: number;
-    /** How long a verified token is remembered; never past its expiry. @default 60_000 */
+    /**
+     * How long a verified token is remembered; never past its expiry, and up to there when GenAuth had to be
+     * asked about it.
+     *
+     * @default 60_000
+     */
     ttl?: number;
     /** A cache-manager cache shared by several processes. Never given the verdicts on JWTs. */
     store?: Cache;

@@ -1,15 +1,4 @@
-import {
-  type ArgumentsHost,
-  Body,
-  Catch,
-  Controller,
-  type ExceptionFilter,
-  Get,
-  Module,
-  Post,
-  UseFilters,
-  UseGuards,
-} from '@nestjs/common';
+import { Body, Controller, Get, Module, Post, UseGuards } from '@nestjs/common';
 import {
   BearerToken,
   CurrentPrincipal,
@@ -18,25 +7,12 @@ import {
   type GenAuthModuleOptions,
   type Principal,
   Public,
-  RevocationError,
   Scopes,
   TokenService,
 } from 'nestjs-genauth';
 
-/** A revocation that could not be finished is not the caller's fault: 503, and what did take effect. */
-@Catch(RevocationError)
-class RevocationErrorFilter implements ExceptionFilter<RevocationError> {
-  catch({ code, receipt }: RevocationError, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<{
-      status(code: number): { json(body: unknown): void };
-    }>();
-    response.status(503).json({ code, receipt });
-  }
-}
-
 @Controller()
 @UseGuards(GenAuthGuard)
-@UseFilters(RevocationErrorFilter)
 class SessionController {
   constructor(private readonly tokens: TokenService) {}
 

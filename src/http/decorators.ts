@@ -3,6 +3,7 @@ import { DiscoveryService, Reflector } from '@nestjs/core';
 
 import type { Principal } from '../core/principal.js';
 import { bearerToken, type HttpRequest } from './bearer.js';
+import { refusalOf } from './refusal.js';
 
 /** A request that `GenAuthGuard` let through. */
 export interface GuardedRequest extends HttpRequest {
@@ -47,10 +48,15 @@ export const CurrentPrincipal = createParamDecorator(
     context.switchToHttp().getRequest<GuardedRequest>().principal,
 );
 
-/** The bearer token as it was sent, for `TokenService.revoke`. Undefined when none was. */
+/** The bearer token as it was sent, for `TokenService.revoke`. Undefined when none was; 400 when malformed. */
 export const BearerToken = createParamDecorator(
-  (_: unknown, context: ExecutionContext): string | undefined =>
-    bearerToken(context.switchToHttp().getRequest<GuardedRequest>()),
+  (_: unknown, context: ExecutionContext): string | undefined => {
+    try {
+      return bearerToken(context.switchToHttp().getRequest<GuardedRequest>());
+    } catch (error) {
+      throw refusalOf(error)?.exception ?? error;
+    }
+  },
 );
 
 /** What the decorators leave behind, for those who read it. */

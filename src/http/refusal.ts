@@ -5,8 +5,10 @@ import {
   BearerRequestError,
   GenAuthUnavailableError,
   InsufficientScopeError,
+  RevocationError,
   TokenError,
 } from '../core/errors.js';
+import type { RevocationReceipt } from '../core/revocation.js';
 
 /** A refusal as HTTP: the exception, and the headers that go with it. */
 export interface Refusal {
@@ -34,13 +36,27 @@ export function refusalOf(error: unknown): Refusal | undefined {
   }
   if (error instanceof GenAuthUnavailableError) {
     tell(error, error.reason);
-    const body = bodyOf(HttpStatus.SERVICE_UNAVAILABLE, error.code, 'Service Unavailable');
-    return {
-      exception: new HttpException(body, HttpStatus.SERVICE_UNAVAILABLE),
-      headers: { 'Retry-After': String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))) },
-    };
+    return tryLater({ error: error.code }, error.retryAfterMs);
   }
-  return undefined;
+  return error instanceof RevocationError ? refusalOfRevocation(error) : undefined;
+}
+
+/** The caller's own doing, or a revocation to be finished by another attempt. */
+function refusalOfRevocation({ code, receipt }: RevocationError): Refusal {
+  if (code !== 'invalid_request') return tryLater({ error: code, receipt });
+  const body = bodyOf(HttpStatus.BAD_REQUEST, code, 'Bad Request');
+  return { exception: new HttpException(body, HttpStatus.BAD_REQUEST), headers: {} };
+}
+
+function tryLater(
+  { error, receipt }: { readonly error: string; readonly receipt?: RevocationReceipt },
+  afterMs = 1_000,
+): Refusal {
+  const body = bodyOf(HttpStatus.SERVICE_UNAVAILABLE, error, 'Service Unavailable');
+  return {
+    exception: new HttpException(receipt ? { ...body, receipt } : body, body.statusCode),
+    headers: { 'Retry-After': String(Math.max(1, Math.ceil(afterMs / 1_000))) },
+  };
 }
 
 /** Nothing was sent: a bare challenge, without an error code (RFC 6750 §3.1). */

@@ -51,7 +51,7 @@ export class PrincipalCache {
     this.#cache = createCache({ stores: [keyv] });
     this.#refusals = new LRUCache({ max: Math.max(1_000, Math.ceil(options.cacheMax / 10)) });
     const settings = options.applications.map((one) => ({ ...one, appSecret: undefined }));
-    this.#fingerprint = JSON.stringify([settings, options.clockToleranceMs]);
+    this.#fingerprint = hash('sha256', JSON.stringify([settings, options.clockToleranceMs]));
     const secrets = options.applications.flatMap(({ appSecret }) => appSecret ?? []);
     this.#shared = options.cacheStore && new SealedStore(options.cacheStore, secrets);
   }
@@ -78,16 +78,22 @@ export class PrincipalCache {
 
   async set(key: string, verified: Verified): Promise<void> {
     const now = this.clock.wall();
-    const { vouchedAt = now, principal } = verified;
-    const lapses = isOnline(verified)
-      ? vouchedAt + this.options.introspectionTtlMs
-      : now + this.options.cacheTtlMs;
-    const remembered = { verified, until: Math.min(lapses, principal.expiresAt) };
+    const remembered = { verified, until: this.#lapseOf(verified, now) };
     const ttlMs = Math.floor(remembered.until - now);
     // cache-manager keeps what has a ttl of 0 or NaN for ever.
     if (!(ttlMs >= 1)) return;
     await this.#keep(key, remembered);
     if (isOnline(verified)) await this.#shared?.set(key, remembered, ttlMs);
+  }
+
+  /** A JWT that GenAuth was asked about is remembered until it expires: GenAuth is asked once. */
+  #lapseOf(verified: Verified, now: number): number {
+    const { vouchedAt, principal } = verified;
+    if (isOnline(verified)) {
+      return Math.min((vouchedAt ?? now) + this.options.introspectionTtlMs, principal.expiresAt);
+    }
+    if (vouchedAt !== undefined) return principal.expiresAt;
+    return Math.min(now + this.options.cacheTtlMs, principal.expiresAt);
   }
 
   async drop(key: string): Promise<void> {

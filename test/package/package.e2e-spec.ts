@@ -30,6 +30,7 @@ describe('the tarball', () => {
   it('holds the compiled library, its documents and nothing else', () => {
     const others = packed.files.filter((file) => !file.startsWith('dist/'));
     expect(others.toSorted()).toEqual([
+      'ARCHITECTURE.md',
       'CHANGELOG.md',
       'LICENSE',
       'README.md',

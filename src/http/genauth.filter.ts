@@ -1,0 +1,26 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+
+import { GenAuthError } from '../core/errors.js';
+import { refusalOf } from './refusal.js';
+
+interface HttpResponse {
+  header(name: string, value: string): unknown;
+  status(code: number): { send(body: unknown): unknown };
+}
+
+/**
+ * Answers HTTP requests whose handler let an error of this library through: most of all `revoke` with a
+ * `RevocationError`, which becomes 503 with its receipt, or 400 when it was given no token. The module
+ * registers it for the whole application.
+ */
+@Catch(GenAuthError)
+export class GenAuthFilter implements ExceptionFilter<GenAuthError> {
+  catch(error: GenAuthError, host: ArgumentsHost): void {
+    const refusal = refusalOf(error);
+    if (!refusal || host.getType() !== 'http') throw error;
+    const response = host.switchToHttp().getResponse<HttpResponse>();
+    for (const [name, value] of Object.entries(refusal.headers)) response.header(name, value);
+    const { exception } = refusal;
+    response.status(exception.getStatus()).send(exception.getResponse());
+  }
+}
