@@ -1,6 +1,6 @@
 import type { Cache } from 'cache-manager';
 
-import type { RevocationLog } from './revocation/revocation-log.js';
+import type { RevocationLog } from './core/revocation-log.js';
 
 /** How this backend authenticates itself at an endpoint of GenAuth (RFC 6749 §2.3). */
 export type ClientAuthMethod = 'client_secret_post' | 'client_secret_basic' | 'none';

@@ -12,6 +12,7 @@ export {
   TokenError,
   type TokenRefusal,
   type Unavailability,
+  type RevocationReceipt,
 } from './core/errors.js';
 export type { JsonObject } from './core/json.js';
 export type { Principal } from './core/principal.js';
@@ -21,7 +22,6 @@ export {
   type Revocation,
   type RevocationEvent,
   type RevocationKind,
-  type RevocationReceipt,
   type RevocationSource,
 } from './core/revocation.js';
 export {
@@ -49,11 +49,7 @@ export {
   Scopes,
 } from './http/decorators.js';
 export { GenAuthGuard } from './http/genauth.guard.js';
-export {
-  type Freshness,
-  InProcessRevocationLog,
-  RevocationLog,
-  type RevocationLogContext,
-} from './revocation/revocation-log.js';
+export { type Freshness, RevocationLog, type RevocationLogContext } from './core/revocation-log.js';
+export { InProcessRevocationLog } from './revocation/in-process-log.js';
 export type { RevokeOptions } from './revocation-task.js';
 export { type CutOptions, type IntrospectOptions, TokenService } from './token.service.js';

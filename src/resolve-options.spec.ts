@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { GenAuthOptionsError } from './core/errors.js';
 import type { GenAuthModuleOptions, ResolvedApplication } from './genauth.options.js';
 import { resolveOptions } from './resolve-options.js';
-import { InProcessRevocationLog } from './revocation/revocation-log.js';
+import { InProcessRevocationLog } from './revocation/in-process-log.js';
 
 const SECRET = 'hush-4711-never-told';
 const flat = { appId: 'app', appHost: 'https://example.genauth.ai', appSecret: SECRET };

@@ -7,7 +7,7 @@ import type {
   SignatureAlgorithm,
 } from './genauth.options.js';
 import { OptionReader } from './option-reader.js';
-import { RevocationLog } from './revocation/revocation-log.js';
+import { RevocationLog } from './core/revocation-log.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

@@ -3,14 +3,13 @@ import { type Observable, Subject } from 'rxjs';
 
 import { publishAlarm, publishRevocation } from './core/channels.js';
 import { Clock, latestWall } from './core/clock.js';
-import { failed } from './core/errors.js';
+import { failed, type RevocationReceipt } from './core/errors.js';
 import { instantOf, type Principal } from './core/principal.js';
 import {
   cutAt,
   isAimedAt,
   type Revocation,
   type RevocationEvent,
-  type RevocationReceipt,
   type RevocationSource,
   type Target,
   watermarkKey,
@@ -18,7 +17,7 @@ import {
 import { GenAuthClient } from './genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from './genauth.options.js';
 import { RevocationIndex, type Verdict } from './revocation/revocation-index.js';
-import { type Freshness, RevocationLog } from './revocation/revocation-log.js';
+import { type Freshness, RevocationLog } from './core/revocation-log.js';
 import { Applications } from './verify/applications.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Token } from './verify/compact-jws.js';

@@ -3,10 +3,15 @@ import { LRUCache } from 'lru-cache';
 
 import { publishAlarm } from './core/channels.js';
 import { Clock, latestWall } from './core/clock.js';
-import { failed, GenAuthUnavailableError, type RevocationError } from './core/errors.js';
+import {
+  failed,
+  GenAuthUnavailableError,
+  type RevocationError,
+  type RevocationReceipt,
+} from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import { instantOf } from './core/principal.js';
-import type { Digest, Revocation, RevocationReceipt } from './core/revocation.js';
+import type { Digest, Revocation } from './core/revocation.js';
 import { GenAuthClient } from './genauth.client.js';
 import { ResolvedOptions } from './genauth.options.js';
 import {

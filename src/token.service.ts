@@ -3,14 +3,14 @@ import type { Observable } from 'rxjs';
 
 import { Clock } from './core/clock.js';
 import type { Demands } from './core/demands.js';
-import { failed, TokenError } from './core/errors.js';
+import { failed, TokenError, type RevocationReceipt } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import { type Principal, principalOf } from './core/principal.js';
-import type { RevocationEvent, RevocationReceipt, Target } from './core/revocation.js';
+import type { RevocationEvent, Target } from './core/revocation.js';
 import { unavailable } from './doubt.js';
 import { GenAuthClient } from './genauth.client.js';
 import type { Verdict } from './revocation/revocation-index.js';
-import type { Freshness } from './revocation/revocation-log.js';
+import type { Freshness } from './core/revocation-log.js';
 import { Revoker } from './revoker.js';
 import type { RevokeOptions } from './revocation-task.js';
 import { TokenRevoker } from './token-revoker.js';

@@ -1,5 +1,3 @@
-import type { RevocationReceipt } from './revocation.js';
-
 /** Everything this library throws on purpose. Carries no token, secret or personal claim. */
 export abstract class GenAuthError extends Error {
   /** Stable and machine-readable; the message is for people and may change. */
@@ -106,6 +104,19 @@ export class GenAuthUnavailableError extends GenAuthError {
   ) {
     super(`No verdict possible (${reason}): ${detail}`);
   }
+}
+
+/** What is known to have happened when a revocation ends, well or not. */
+export interface RevocationReceipt {
+  /** No instance accepts the token any more, and GenAuth knows or will be told. */
+  readonly success: boolean;
+  /** `acknowledged`: durable, as far as the configured log can be. */
+  readonly log: 'acknowledged' | 'not_acknowledged' | 'not_needed';
+  /**
+   * `unsupported`: the server does not revoke this kind of token, our own denial is the whole effect.
+   * `not_told`: this kind of revocation is not GenAuth's business, or an earlier step failed.
+   */
+  readonly genauth: 'confirmed' | 'queued' | 'unsupported' | 'unreachable' | 'refused' | 'not_told';
 }
 
 /** What kept a revocation from being complete. */

@@ -44,19 +44,6 @@ export interface RevocationEvent extends Revocation {
   readonly reason?: string;
 }
 
-/** What is known to have happened when a revocation ends, well or not. */
-export interface RevocationReceipt {
-  /** No instance accepts the token any more, and GenAuth knows or will be told. */
-  readonly success: boolean;
-  /** `acknowledged`: durable, as far as the configured log can be. */
-  readonly log: 'acknowledged' | 'not_acknowledged' | 'not_needed';
-  /**
-   * `unsupported`: the server does not revoke this kind of token, our own denial is the whole effect.
-   * `not_told`: this kind of revocation is not GenAuth's business, or an earlier step failed.
-   */
-  readonly genauth: 'confirmed' | 'queued' | 'unsupported' | 'unreachable' | 'refused' | 'not_told';
-}
-
 function digest(text: string): Digest {
   return hash('sha256', text, 'buffer').toString('base64url', 0, 16);
 }

@@ -7,8 +7,8 @@ import {
   InsufficientScopeError,
   RevocationError,
   TokenError,
+  type RevocationReceipt,
 } from '../core/errors.js';
-import type { RevocationReceipt } from '../core/revocation.js';
 
 /** A refusal as HTTP: the exception, and the headers that go with it. */
 export interface Refusal {

@@ -13,7 +13,7 @@ import {
 } from '../core/revocation.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import { RevocationIndex, type Standing, type Verdict } from './revocation-index.js';
-import type { Freshness } from './revocation-log.js';
+import type { Freshness } from '../core/revocation-log.js';
 
 const ISSUER = 'https://example.genauth.ai/oidc';
 const OTHER_ISSUER = 'https://other.genauth.ai/oidc';

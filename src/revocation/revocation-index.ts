@@ -9,7 +9,7 @@ import {
 } from '../core/revocation.js';
 import { DigestTable } from './digest-table.js';
 import { type Held, Watermarks } from './watermarks.js';
-import type { Freshness } from './revocation-log.js';
+import type { Freshness } from '../core/revocation-log.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
 const OUTLIVE_MS = 5 * 60_000;

@@ -6,7 +6,7 @@ import type { GenAuthClient, RevocationAnswer } from '../../src/genauth.client.j
 import type { GenAuthModuleOptions } from '../../src/index.js';
 import { resolveOptions } from '../../src/resolve-options.js';
 import { RevocationIndex } from '../../src/revocation/revocation-index.js';
-import { InProcessRevocationLog } from '../../src/revocation/revocation-log.js';
+import { InProcessRevocationLog } from '../../src/revocation/in-process-log.js';
 import { Revoker } from '../../src/revoker.js';
 import { VirtualClock } from '../../src/testing.js';
 import { TokenRevoker } from '../../src/token-revoker.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.js';
-import type { Revocation } from '../core/revocation.js';
+import type { Clock } from './clock.js';
+import type { Revocation } from './revocation.js';
 
 /** What a log knows about how current this process is. Instants are epoch milliseconds. */
 export interface Freshness {
@@ -19,7 +19,10 @@ export interface RevocationLogContext {
   readonly clock: Clock;
   readonly maxTokenLifetimeMs: number;
   readonly maxStalenessMs: number;
-  /** Takes in facts that came from elsewhere. Synchronous, idempotent, order-free. */
+  /**
+   * Takes in facts that came from elsewhere. Synchronous, idempotent, order-free. While the log is
+   * `catching-up` they are history: they deny, but are reported to no listener.
+   */
   apply(facts: readonly Revocation[]): void;
 }
 
@@ -41,33 +44,4 @@ export abstract class RevocationLog {
   abstract freshness(): Freshness;
   /** Ends every timer and socket. Afterwards `freshness().state` is `stopped`. */
   abstract stop(): Promise<void>;
-}
-
-/**
- * A log for one process: what happens here is all there is, so it is always current.
- *
- * It remembers nothing across a restart and says so: tokens issued before it started are not covered,
- * and GenAuth is asked about them once.
- */
-export class InProcessRevocationLog extends RevocationLog {
-  #freshness: Freshness = { state: 'catching-up', ageMs: 0, coveredSince: Infinity };
-
-  override start({ clock }: RevocationLogContext): Promise<void> {
-    this.#freshness = { state: 'live', ageMs: 0, coveredSince: clock.wall() };
-    return Promise.resolve();
-  }
-
-  override append(): Promise<void> {
-    if (this.#freshness.state === 'live') return Promise.resolve();
-    return Promise.reject(new Error('the in-process revocation log is not running'));
-  }
-
-  override freshness(): Freshness {
-    return this.#freshness;
-  }
-
-  override stop(): Promise<void> {
-    this.#freshness = { ...this.#freshness, state: 'stopped' };
-    return Promise.resolve();
-  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { Revocation } from '../core/revocation.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
-import { InProcessRevocationLog } from './revocation-log.js';
+import { InProcessRevocationLog } from './in-process-log.js';
 
 function scene() {
   const clock = new VirtualClock(1_700_000_000_000);
