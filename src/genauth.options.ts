@@ -2,22 +2,29 @@ import type { Cache } from 'cache-manager';
 
 import type { RevocationLog } from './core/revocation-log.js';
 
+/** How this backend may authenticate itself at an endpoint of GenAuth (RFC 6749 §2.3). */
+export const CLIENT_AUTH_METHODS = ['client_secret_post', 'client_secret_basic', 'none'] as const;
+
 /** How this backend authenticates itself at an endpoint of GenAuth (RFC 6749 §2.3). */
-export type ClientAuthMethod = 'client_secret_post' | 'client_secret_basic' | 'none';
+export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
 
 /** Signature algorithms that may be allowed (RFC 7518 §3.1, RFC 8037, RFC 9864). */
-export type SignatureAlgorithm =
-  | 'RS256'
-  | 'RS384'
-  | 'RS512'
-  | 'PS256'
-  | 'PS384'
-  | 'PS512'
-  | 'ES256'
-  | 'ES384'
-  | 'ES512'
-  | 'EdDSA'
-  | 'Ed25519';
+export const SIGNATURE_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
+
+/** A signature algorithm that may be allowed (RFC 7518 §3.1, RFC 8037, RFC 9864). */
+export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
 /**
  * One GenAuth application: its own issuer, with its own signing keys. The three that come from the

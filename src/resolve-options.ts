@@ -1,10 +1,11 @@
 import { GenAuthOptionsError } from './core/errors.js';
 import { isJsonObject } from './core/json.js';
-import type {
-  GenAuthModuleOptions,
-  ResolvedApplication,
-  ResolvedOptions,
-  SignatureAlgorithm,
+import {
+  CLIENT_AUTH_METHODS,
+  type GenAuthModuleOptions,
+  type ResolvedApplication,
+  type ResolvedOptions,
+  SIGNATURE_ALGORITHMS,
 } from './genauth.options.js';
 import { OptionReader } from './option-reader.js';
 import { RevocationLog } from './core/revocation-log.js';
@@ -14,21 +15,6 @@ const DAY = 24 * 60 * MINUTE;
 
 /** What GenAuth writes as `iss` when it introspects tokens of its OAuth 2.0 endpoints. */
 const SHARED_OAUTH_ISSUER = 'https://core.genauth.ai/oauth';
-
-const METHODS = ['client_secret_post', 'client_secret_basic', 'none'] as const;
-const ALGORITHMS: readonly SignatureAlgorithm[] = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-];
 
 /**
  * Fills in every default, checks everything, and freezes the result. The caller's object is not changed.
@@ -137,8 +123,16 @@ function readApplication(read: OptionReader): ResolvedApplication {
   const base = `${appHost}/${protocol}`;
   const verification = read.oneOf('verification', ['local', 'online'] as const, 'local');
   const methods = {
-    introspectionAuthMethod: read.oneOf('introspectionEndPointAuthMethod', METHODS, METHODS[0]),
-    revocationAuthMethod: read.oneOf('revocationEndPointAuthMethod', METHODS, METHODS[0]),
+    introspectionAuthMethod: read.oneOf(
+      'introspectionEndPointAuthMethod',
+      CLIENT_AUTH_METHODS,
+      'client_secret_post',
+    ),
+    revocationAuthMethod: read.oneOf(
+      'revocationEndPointAuthMethod',
+      CLIENT_AUTH_METHODS,
+      'client_secret_post',
+    ),
   };
   const secretNeeded = Object.values(methods).some((method) => method !== 'none');
   return Object.freeze({
@@ -152,7 +146,7 @@ function readApplication(read: OptionReader): ResolvedApplication {
     introspectionEndpoint: read.url('introspectionEndpoint', `${base}/token/introspection`),
     revocationEndpoint: read.url('revocationEndpoint', `${base}/token/revocation`),
     ...methods,
-    algorithms: read.someOf('algorithms', ALGORITHMS, 'RS256'),
+    algorithms: read.someOf('algorithms', SIGNATURE_ALGORITHMS, 'RS256'),
     online: protocol === 'oauth' || verification === 'online',
   });
 }

@@ -5,6 +5,7 @@ import { TokenError } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
 import { GenAuthClient } from '../genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from '../genauth.options.js';
+import { isAudience } from './claims.js';
 import type { JwsToken, Token } from './compact-jws.js';
 import { IntrospectionVerifier } from './introspection.verifier.js';
 import { JwksVerifier } from './jwks.verifier.js';
@@ -66,7 +67,9 @@ export class Applications {
       options.issuers.includes(token.claims['iss'] as string),
     );
     if (ofIssuer.length < 2) return ofIssuer;
-    const ofAudience = ofIssuer.filter(({ options }) => mentions(token, options));
+    const ofAudience = ofIssuer.filter(({ options }) =>
+      isAudience(options, [token.claims['aud']].flat(), token.claims['azp']),
+    );
     return ofAudience.length > 0 ? ofAudience : ofIssuer.slice(0, 1);
   }
 
@@ -76,10 +79,4 @@ export class Applications {
     if (!application) throw new TokenError('issuer', "'iss' is not a configured issuer");
     return application;
   }
-}
-
-function mentions({ claims }: JwsToken, application: ResolvedApplication): boolean {
-  const audience: unknown[] = [claims['aud']].flat();
-  if (audience.some((one) => application.audiences.includes(one as string))) return true;
-  return application.acceptAuthorizedParty && claims['azp'] === application.appId;
 }

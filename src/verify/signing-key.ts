@@ -3,6 +3,7 @@ import { constants, hash, KeyObject, verify } from 'node:crypto';
 import { importJWK } from 'jose';
 
 import { isJsonObject, type JsonObject } from '../core/json.js';
+import type { SignatureAlgorithm } from '../genauth.options.js';
 
 interface Rule {
   readonly kty: 'RSA' | 'EC' | 'OKP';
@@ -14,7 +15,7 @@ interface Rule {
   readonly length?: number;
 }
 
-const RULES: Readonly<Record<string, Rule>> = {
+const RULES: Readonly<Record<SignatureAlgorithm, Rule>> = {
   RS256: { kty: 'RSA', digest: 'sha256' },
   RS384: { kty: 'RSA', digest: 'sha384' },
   RS512: { kty: 'RSA', digest: 'sha512' },
@@ -27,6 +28,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   EdDSA: { kty: 'OKP', digest: null, crv: 'Ed25519', length: 64 },
   Ed25519: { kty: 'OKP', digest: null, crv: 'Ed25519', length: 64 },
 };
+
+/** Undefined for any other name, those of Object.prototype among them. */
+function ruleOf(alg: string): Rule | undefined {
+  return Object.hasOwn(RULES, alg) ? RULES[alg as SignatureAlgorithm] : undefined;
+}
 
 const PUBLIC_MEMBERS = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const;
 
@@ -53,7 +59,7 @@ export class SigningKey {
     if (!isJsonObject(jwk) || !isForVerifying(jwk)) return undefined;
     const { kid, alg, kty, crv } = jwk as Readonly<Record<string, string | undefined>>;
     const importable = algorithms.find(
-      (name) => fits(RULES[name], kty, crv) && (alg ?? name) === name,
+      (name) => fits(ruleOf(name), kty, crv) && (alg ?? name) === name,
     );
     if (importable === undefined || kty === undefined) return undefined;
     try {
@@ -70,12 +76,12 @@ export class SigningKey {
 
   /** Whether the key may verify signatures of this algorithm. */
   suits(alg: string): boolean {
-    return (this.alg ?? alg) === alg && fits(RULES[alg], this.kty, this.crv);
+    return (this.alg ?? alg) === alg && fits(ruleOf(alg), this.kty, this.crv);
   }
 
   /** Whether the signature is good. False for whatever is not one; never throws. */
   verifies(alg: string, signingInput: string, signature: Buffer): boolean {
-    const rule = RULES[alg];
+    const rule = ruleOf(alg);
     if (!rule || !this.suits(alg) || signature.length !== (rule.length ?? this.#modulusBytes))
       return false;
     return verify(
