@@ -115,7 +115,7 @@ export class TokenRevoker {
         const owner = this.applications.ownerOf(answer, application.appId);
         if (answer['active'] === true && owner) return this.#cascade(answer, owner, task, token.id);
       }
-      return { is: 'inactive', cut: [], isCascadeUnknown: this.#unlearned.delete(token.id) };
+      return { is: 'inactive', cut: [], isCascadeUnknown: this.#unlearned.has(token.id) };
     } catch (error) {
       const failure = asUnavailable(error);
       this.#unlearned.set(token.id, true);
