@@ -17,7 +17,8 @@ import {
 import { GenAuthClient } from './genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from './genauth.options.js';
 import { RevocationIndex, type Verdict } from './revocation/revocation-index.js';
-import { type Freshness, RevocationLog } from './core/revocation-log.js';
+import { type Errand, type Freshness, RevocationLog } from './core/revocation-log.js';
+import { UnsettledCuts } from './unsettled-cuts.js';
 import { Applications } from './verify/applications.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Token } from './verify/compact-jws.js';
@@ -40,7 +41,10 @@ export interface Cause {
 export class Revoker implements OnModuleInit, OnApplicationShutdown {
   readonly #events = new Subject<RevocationEvent>();
   readonly #forgetting = new Set<Promise<void>>();
+  readonly #unsettled = new UnsettledCuts((cut) => this.index.askedThrough(cut));
+  #runErrand: (errand: string) => Promise<void> = () => Promise.resolve();
   #started: Promise<void> = Promise.resolve();
+  #wasLive = false;
 
   readonly revocations$: Observable<RevocationEvent> = this.#events.asObservable();
 
@@ -61,9 +65,14 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
       maxTokenLifetimeMs,
       maxStalenessMs,
       apply: (facts) => this.#take(facts, { source: 'log' }),
+      held: () => this.index.held(),
+      deliver: (errand) => this.#runErrand(errand),
     });
     // Whoever awaits ready() is told; a start that nobody awaits must not end the process.
-    this.#started.catch(() => undefined);
+    this.#started.then(
+      () => (this.#wasLive = true),
+      () => undefined,
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -153,15 +162,18 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     const bounds = this.#boundsOf(application, cutoff, unsettledBy !== undefined);
     const keepUntilAt = Math.max(cutoff, now) + this.options.maxTokenLifetimeMs;
     const issuers = kind === 'issuer' ? ids : application.issuers;
-    const watermarks = issuers.map((issuer): Revocation => {
+    const cuts = issuers.map((issuer): Revocation => {
       const key = watermarkKey(kind, issuer, ...(kind === 'issuer' ? [] : ids));
       return { kind, key, ...bounds, keepUntilAt };
     });
+    const watermarks = this.#unsettled.made(
+      cuts,
+      unsettledBy && `${application.appId} ${unsettledBy}`,
+    );
     const seen = at === undefined ? this.#seenAfter({ kind, ids }, bounds.refusedThroughAt) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
     if (at === undefined) this.index.datePresented(watermarks);
-    if (unsettledBy !== undefined) this.index.unsettle(watermarks, unsettledBy);
     return facts;
   }
 
@@ -173,13 +185,20 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
    */
   settle(application: ResolvedApplication, cause: string): Revocation[] {
     const { askedThroughAt } = this.#boundsOf(application, latestWall(this.clock), true);
-    return this.index.settle(cause, askedThroughAt);
+    const facts = this.#unsettled.settle(`${application.appId} ${cause}`, askedThroughAt);
+    this.index.apply(facts);
+    return facts;
   }
 
-  /** Resolves when the facts are durable and the cache has dropped what they reach. */
-  async append(facts: readonly Revocation[]): Promise<void> {
+  /** Who runs errands, those of other processes too. Rejects when one is to be run again. */
+  onErrand(run: (errand: string) => Promise<void>): void {
+    this.#runErrand = run;
+  }
+
+  /** Resolves when the facts, and the errand with them, are durable and the cache has dropped what they reach. */
+  async append(facts: readonly Revocation[], errand?: Errand): Promise<void> {
     try {
-      if (facts.length > 0) await this.log.append(facts);
+      if (facts.length > 0) await this.log.append(facts, errand);
     } catch {
       publishAlarm({
         alarm: 'log_not_acknowledged',
@@ -214,8 +233,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
 
   #take(facts: readonly Revocation[], { source, reason }: Cause): void {
     const news = this.index.apply(facts);
-    // What a log reads when it starts is history: it denies, but nothing has just happened.
-    if (source === 'log' && this.log.freshness().state === 'catching-up') return;
+    // What a log reads before it is first live is history: it denies, but nothing has just happened.
+    if (source === 'log' && !this.#wasLive) return;
     for (const fact of news) {
       const forgetting = this.cache.forget(fact).catch(() => undefined);
       this.#forgetting.add(forgetting);

@@ -21,6 +21,11 @@ export interface Revocation {
   readonly refusedThroughAt?: number;
   /** Watermarks: a token issued after the above and up to here may be older or newer; GenAuth is asked. */
   readonly askedThroughAt?: number;
+  /**
+   * Watermarks: between here and the above not even GenAuth's word counts yet, because GenAuth is still to
+   * be told. As `askedThroughAt` when absent. Of several facts the one that asks furthest says it.
+   */
+  readonly settledThroughAt?: number;
   /** `token`: when the token itself expires, exactly; absent when that is not known. */
   readonly expiresAt?: number;
   /** No token that is covered can be alive after this instant. */

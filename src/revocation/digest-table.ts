@@ -1,92 +1,150 @@
 import type { Digest } from '../core/revocation.js';
+import { digestIn, KEY_WORDS, type Words } from './digest-words.js';
 
-const WORDS = 5;
-const FIRST_SLOTS = 8;
+// Bound once, because they are called a few times for every digest.
+const { floor, imul } = Math;
+
+const FIRST_SLOTS = 4;
+const MOST_LOAD = 0.7;
+const LEAST_LOAD = 0.5;
+
+/** A record of a table, where it stood when it was given out. */
+export interface TableRecord {
+  readonly key: Digest;
+  readonly words: Uint32Array;
+  readonly at: number;
+}
 
 /**
- * A grow-only set of 128-bit digests, each with the second until which it counts. Open addressing in
- * one typed array: about 40 bytes an entry, nothing for the garbage collector to walk.
+ * Digests in one typed array, by open addressing, and beside each as many words of its own as the table
+ * was made for. At most 32 bytes a digest, and 8 more for each such word; nothing for the garbage
+ * collector to walk.
+ *
+ * `at` is where in `words` a record begins: four words of the digest, then its own. It holds until the
+ * next `add` or `retain`.
  */
 export class DigestTable {
+  readonly #stride: number;
+  // Each table has an order of its own. To fill one in the order of another would make its runs endless.
+  readonly #first = oddNumber();
+  readonly #second = oddNumber();
   #slots = FIRST_SLOTS;
-  #words = new Uint32Array(FIRST_SLOTS * WORDS);
+  #words: Uint32Array;
   #size = 0;
+
+  constructor(ownWords = 0) {
+    this.#stride = KEY_WORDS + ownWords;
+    this.#words = this.#room(FIRST_SLOTS);
+  }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Adds the digest, or extends the time it counts. @returns whether anything changed */
-  add(key: Digest, untilSecond: number): boolean {
-    const until = clampSecond(untilSecond);
-    const at = this.#find(this.#words, readWords(key));
-    const before = this.#words[at + 4] as number;
-    if (before >= until) return false;
-    this.#words.set(probe, at);
-    this.#words[at + 4] = until;
-    if (before === 0 && ++this.#size > this.#slots * 0.7) this.#rebuild(this.#slots * 2, 0);
-    return true;
+  get words(): Uint32Array {
+    return this.#words;
   }
 
-  has(key: Digest): boolean {
-    return this.#words[this.#find(this.#words, readWords(key)) + 4] !== 0;
+  get bytes(): number {
+    return this.#words.byteLength;
   }
 
-  /** Drops what no longer counts at `second`. */
-  sweep(second: number): void {
-    let alive = 0;
-    for (let at = 4; at < this.#words.length; at += WORDS) {
-      if ((this.#words[at] as number) > second) alive += 1;
+  /** Where the record of the digest begins, whose words are those from `from` on; -1 when there is none. */
+  find(key: Words, from = 0): number {
+    const at = this.#placeOf(key, from, this.#words, this.#slots);
+    return isTaken(this.#words, at) ? at : -1;
+  }
+
+  /** Where the record of the digest begins, made if there was none: `size` tells. Its own words are 0 then. */
+  add(key: Words): number {
+    const at = this.#placeOf(key, 0, this.#words, this.#slots);
+    if (isTaken(this.#words, at)) return at;
+    if (this.#size + 1 > this.#slots * MOST_LOAD) {
+      this.#rebuild(slotsFor(this.#size + 1));
+      return this.add(key);
     }
-    if (alive === this.#size) return;
-    let slots = FIRST_SLOTS;
-    while (alive > slots * 0.7) slots *= 2;
-    this.#rebuild(slots, second);
+    this.#size += 1;
+    this.#words.set(key, at);
+    if (!isTaken(this.#words, at)) this.#words[at] = 1;
+    return at;
   }
 
-  #rebuild(slots: number, afterSecond: number): void {
+  /** Drops every record that is not to be kept. */
+  retain(isKept: (at: number) => boolean): void {
+    let kept = 0;
+    for (let at = 0; at < this.#words.length; at += this.#stride) {
+      if (isTaken(this.#words, at) && isKept(at)) kept += 1;
+    }
+    if (kept < this.#size) this.#rebuild(slotsFor(kept), isKept);
+  }
+
+  /** Every record that is there now. What is added or dropped meanwhile may be among them. */
+  *records(): Generator<TableRecord, void, undefined> {
+    // Nothing ever moves within one array: to rebuild means to leave it behind as it is.
+    const words = this.#words;
+    const zero = words.length - this.#stride;
+    for (let at = 0; at < words.length; at += this.#stride) {
+      if (isTaken(words, at)) yield { key: at === zero ? ZERO : digestIn(words, at), words, at };
+    }
+  }
+
+  #rebuild(slots: number, isKept: (at: number) => boolean = () => true): void {
     const old = this.#words;
-    const next = new Uint32Array(slots * WORDS);
-    this.#slots = slots;
+    const next = this.#room(slots);
+    const [oldZero, zero] = [old.length - this.#stride, next.length - this.#stride];
     this.#size = 0;
-    for (let at = 0; at < old.length; at += WORDS) {
-      if ((old[at + 4] as number) <= afterSecond) continue;
-      const entry = old.subarray(at, at + WORDS);
-      next.set(entry, this.#find(next, entry));
+    for (let from = 0; from < old.length; from += this.#stride) {
+      if (!isTaken(old, from) || !isKept(from)) continue;
+      const to = from === oldZero ? zero : this.#placeOf(old, from, next, slots);
+      for (let word = 0; word < this.#stride; word += 1) {
+        next[to + word] = old[from + word] as number;
+      }
       this.#size += 1;
     }
     this.#words = next;
+    this.#slots = slots;
   }
 
-  /** Where the digest stands or would stand. A slot is free while its last word is 0. */
-  #find(words: Uint32Array, key: Uint32Array): number {
-    const mask = this.#slots - 1;
-    for (let slot = (key[0] as number) & mask; ; slot = (slot + 1) & mask) {
-      const at = slot * WORDS;
-      if (words[at + 4] === 0) return at;
-      if (
-        words[at] === key[0] &&
-        words[at + 1] === key[1] &&
-        words[at + 2] === key[2] &&
-        words[at + 3] === key[3]
-      ) {
-        return at;
-      }
+  /** The slots, and one record more: a slot of zeros is free, so the digest of zeros has a place of its own. */
+  #room(slots: number): Uint32Array {
+    return new Uint32Array((slots + 1) * this.#stride);
+  }
+
+  /** Where the digest that begins at `from` stands or would stand in `words`. */
+  #placeOf(key: Words, from: number, words: Uint32Array, slots: number): number {
+    const a = key[from] as number;
+    const b = key[from + 1] as number;
+    const c = key[from + 2] as number;
+    const d = key[from + 3] as number;
+    if ((a | b | c | d) === 0) return slots * this.#stride;
+    const mixed = (imul(a, this.#first) + imul(b, this.#second)) >>> 0;
+    let at = floor((mixed * slots) / 0x1_0000_0000) * this.#stride;
+    // The first word alone tells most others from this one, and from a free place.
+    while (words[at] !== a || words[at + 1] !== b || words[at + 2] !== c || words[at + 3] !== d) {
+      if (words[at] === 0 && !isTaken(words, at)) break;
+      at += this.#stride;
+      if (at === slots * this.#stride) at = 0;
     }
+    return at;
   }
 }
 
-// One digest is read at a time, always synchronously, so one place to read it into is enough.
-const bytes = Buffer.alloc(16);
-const probe = new Uint32Array(4);
+const ZERO = digestIn(new Uint32Array(KEY_WORDS));
 
-function readWords(key: Digest): Uint32Array {
-  // What a short digest leaves unwritten is not what was read before it.
-  bytes.fill(0, bytes.write(key, 'base64url'));
-  for (let word = 0; word < 4; word += 1) probe[word] = bytes.readUInt32LE(word * 4);
-  return probe;
+function isTaken(words: Uint32Array, at: number): boolean {
+  return (
+    ((words[at] as number) |
+      (words[at + 1] as number) |
+      (words[at + 2] as number) |
+      (words[at + 3] as number)) !==
+    0
+  );
 }
 
-function clampSecond(second: number): number {
-  return Math.min(Math.max(Math.ceil(second), 1), 0xffff_ffff);
+function slotsFor(size: number): number {
+  return Math.max(FIRST_SLOTS, Math.ceil(size / LEAST_LOAD));
+}
+
+function oddNumber(): number {
+  return (Math.random() * 0x1_0000_0000) | 1;
 }

@@ -14,6 +14,8 @@ function scene() {
       maxTokenLifetimeMs: 3_600_000,
       maxStalenessMs: 10_000,
       apply: (facts) => void applied.push(...facts),
+      held: () => applied,
+      deliver: () => Promise.resolve(),
     });
   return { clock, applied, log, start };
 }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
@@ -5,6 +7,7 @@ import type { JsonObject } from '../core/json.js';
 import { type Principal, principalOf } from '../core/principal.js';
 import {
   jtiKey,
+  opaqueKey,
   reaches,
   type Revocation,
   signedKey,
@@ -360,72 +363,132 @@ describe('several watermarks', () => {
 });
 
 describe('a watermark that GenAuth is yet to be told of', () => {
-  const fact = watermark('subject', ['user'], 0, 2_000);
-  const open = token('open', { sub: 'user', iat: seconds(1_000) });
+  const cut = (through: number, settled: number, asked: number): Revocation => ({
+    ...watermark('subject', ['user'], through, asked),
+    settledThroughAt: START + settled,
+  });
+  const pending = cut(0, 0, 2_000);
+  const told = cut(0, 2_000, 2_000);
+  const issued = (afterStart: number) =>
+    token(`issued ${afterStart}`, { sub: 'user', iat: seconds(afterStart) });
+  const open = issued(1_000);
   const vouched = { ...unvouched, vouchedAt: START + HOUR };
+  const deaf = { is: 'unknown', why: 'boundary', askedSince: Infinity };
 
-  it('lets no word of GenAuth count until it is settled', () => {
+  it('lets no word of GenAuth count until it is settled, and then none that is older', () => {
     const { clock, index } = scene();
-    index.apply([fact]);
-    index.unsettle([fact], 'cause');
-    const doubt = { is: 'unknown', why: 'boundary', askedSince: Infinity };
-    expect(index.check(open, vouched)).toEqual(doubt);
+    index.apply([pending]);
+    for (const vouchedAt of [undefined, START, START + HOUR, Infinity]) {
+      expect(index.check(open, { ...unvouched, vouchedAt })).toEqual(deaf);
+    }
+    expect(index.check(open, { ...vouched, vouchedVersion: 1_000 })).toEqual(deaf);
     clock.advance(MINUTE);
-    index.settle('cause', -Infinity);
+    expect(index.apply([told])).toEqual([told]);
     const since = { is: 'unknown', why: 'boundary', askedSince: START + MINUTE };
     expect(index.check(open, { ...unvouched, vouchedAt: START + MINUTE - 1 })).toEqual(since);
     expect(index.check(open, { ...unvouched, vouchedAt: START + MINUTE }).is).toBe('accepted');
   });
 
-  it('waits for every cause', () => {
+  it('denies, asks, waits or lets pass, each up to its own instant', () => {
     const { index } = scene();
-    index.apply([fact]);
-    index.unsettle([fact], 'one');
-    index.unsettle([fact], 'two');
-    index.settle('one', -Infinity);
-    expect(index.check(open, vouched).is).toBe('unknown');
-    index.settle('two', -Infinity);
-    expect(index.check(open, vouched).is).toBe('accepted');
+    index.apply([cut(0, 2_000, 4_000)]);
+    const verdicts = [0, 1, 2_000, 2_001, 4_000, 4_001].map((afterStart) => {
+      const verdict = index.check(issued(afterStart), unvouched);
+      return verdict.is === 'unknown' ? verdict.askedSince : verdict.is;
+    });
+    expect(verdicts).toEqual(['denied', START, START, Infinity, Infinity, 'accepted']);
+    const { issuedAt: _, ...undated } = open;
+    expect(index.check(undated, vouched).is).toBe('denied');
   });
 
-  it('stays unsettled when it is raised, and when it is reported again', () => {
+  it('is settled as far as it is asked about where the fact does not say', () => {
     const { index } = scene();
-    index.apply([fact]);
-    index.unsettle([fact], 'cause');
-    index.apply([fact, watermark('subject', ['user'], 0, 3_000)]);
-    expect(index.check(open, vouched).is).toBe('unknown');
+    index.apply([watermark('subject', ['user'], 0, 2_000)]);
+    expect(index.check(issued(2_000), vouched).is).toBe('accepted');
   });
 
-  it('does not change what is denied, nor what is newer', () => {
-    const { index } = scene();
-    index.apply([fact]);
-    index.unsettle([fact], 'cause');
-    expect(index.check(token('old', { sub: 'user' }), vouched).is).toBe('denied');
-    const recent = token('new', { sub: 'user', iat: seconds(2_001) });
-    expect(index.check(recent, unvouched).is).toBe('accepted');
-  });
-
-  it('is not settled anew by a cause that is not its own, or by an unknown watermark', () => {
+  it('knows a word of this process by its version, whatever the clock says', () => {
     const { clock, index } = scene();
-    index.apply([fact]);
-    clock.advance(MINUTE);
-    index.settle('another', -Infinity);
-    index.settle('another', -Infinity);
-    index.unsettle([watermark('subject', ['unknown'], 0, 2_000)], 'another');
-    expect(index.check(open, { ...unvouched, vouchedAt: START }).is).toBe('accepted');
+    index.apply([pending]);
+    clock.jump(-10 * MINUTE);
+    index.apply([told]);
+    const { version } = index;
+    const said = { ...unvouched, vouchedAt: START + HOUR };
+    expect(index.check(open, { ...said, vouchedVersion: version - 1 }).is).toBe('unknown');
+    expect(index.check(open, { ...said, vouchedVersion: version }).is).toBe('accepted');
   });
 
   it('does not take an earlier word for a later one after the clock was set back', () => {
     const { clock, index } = scene();
-    const earlier = { ...unvouched, vouchedAt: START };
     clock.advance(MINUTE);
     index.apply([]);
     clock.jump(-10 * MINUTE);
+    index.apply([pending, told]);
+    expect(index.check(open, { ...unvouched, vouchedAt: START }).is).toBe('unknown');
+    expect(index.check(open, { ...unvouched, vouchedAt: START + MINUTE }).is).toBe('accepted');
+  });
+
+  it.each([0, 1])('opens again what was settled before a newer cut: order %d', (order) => {
+    const { clock, index } = scene();
+    const facts = [cut(0, 1_500, 1_500), pending];
+    for (const fact of order === 0 ? facts : facts.reverse()) {
+      clock.advance(MINUTE);
+      index.apply([fact]);
+    }
+    expect(index.check(open, vouched)).toEqual(deaf);
+    expect(index.check(issued(2_000), vouched)).toEqual(deaf);
+    index.apply([told]);
+    expect(index.check(open, vouched).is).toBe('accepted');
+  });
+
+  it('does not open again for a cut that asks less far', () => {
+    const { index } = scene();
+    index.apply([told, cut(0, 0, 1_999)]);
+    expect(index.check(open, vouched).is).toBe('accepted');
+  });
+
+  it('is no news when it is reported again, and takes nothing back', () => {
+    const { index } = scene();
+    index.apply([told]);
+    const { version } = index;
+    expect(index.apply([pending, told, pending])).toEqual([]);
+    expect(index.version).toBe(version);
+    expect(index.check(open, vouched).is).toBe('accepted');
+  });
+
+  it.each([
+    ['settled before what is refused', cut(2_000, 0, 4_000), ['denied', 'unknown']],
+    ['settled beyond what is asked', cut(0, 9_000, 2_000), ['accepted', 'accepted']],
+    ['asked before what is refused', cut(4_000, 4_000, 0), ['denied', 'denied']],
+  ])('is put in order where it is %s', (_, fact, verdicts) => {
+    const { index } = scene();
     index.apply([fact]);
-    expect(index.check(open, earlier).is).toBe('unknown');
-    index.unsettle([fact], 'cause');
-    index.settle('cause', -Infinity);
-    expect(index.check(open, earlier).is).toBe('unknown');
+    expect([2_000, 4_000].map((at) => index.check(issued(at), vouched).is)).toEqual(verdicts);
+    // What the fact that was out of order claimed does not settle what comes after it.
+    index.apply([cut(-HOUR, -HOUR, 8_000)]);
+    expect(index.check(issued(8_000), vouched)).toEqual(deaf);
+  });
+
+  it('is not undone by instants that are no numbers', () => {
+    const { index } = scene();
+    index.apply([pending, cut(NaN, NaN, NaN)]);
+    expect(index.check(issued(0), vouched).is).toBe('denied');
+    expect(index.check(open, vouched)).toEqual(deaf);
+  });
+
+  it('does not change what is denied, nor what is newer', () => {
+    const { index } = scene();
+    index.apply([pending]);
+    expect(index.check(issued(0), vouched).is).toBe('denied');
+    expect(index.check(issued(2_001), unvouched).is).toBe('accepted');
+  });
+
+  it('is unknown by version to what was presented before it', () => {
+    const { index } = scene();
+    index.apply([pending]);
+    index.datePresented([pending, watermark('session', ['nobody'], 0)]);
+    const { version: presentedBefore } = index;
+    expect(index.check(open, vouched)).toEqual({ ...deaf, presentedBefore });
   });
 });
 
@@ -596,6 +659,17 @@ describe('a full index', () => {
     expect(index.size).toBe(0);
   });
 
+  it('drops the dead as soon as their room is needed', () => {
+    const { clock, index } = scene({ maxEntries: 1 });
+    index.apply([loose(token('one'), START)]);
+    clock.advance(OUTLIVE - 10 * SECOND);
+    index.apply([]);
+    clock.advance(10 * SECOND);
+    expect(index.apply([tombstone(token('two'))])).toHaveLength(1);
+    expect(index.full).toBe(false);
+    expect(index.size).toBe(1);
+  });
+
   it('keeps the state of a log that is worse than stale', () => {
     const { index } = filled();
     index.apply([tombstone(token('four'))]);
@@ -694,29 +768,47 @@ const aWatermark = fc
     which: fc.nat(3),
     through: fc.integer({ min: -1, max: 13 }),
     asked: fc.nat(4),
+    settled: fc.option(fc.nat(4), { nil: undefined }),
     longer: fc.nat(HOUR),
   })
-  .map(({ kind, of, which, through, asked, longer }): Revocation => {
-    const keys = targetKeys(of)[kind] ?? targetKeys(of).issuer ?? [];
+  .filter(({ kind, of }) => targetKeys(of)[kind] !== undefined)
+  .map(({ kind, of, which, through, asked, settled, longer }): Revocation => {
+    const keys = targetKeys(of)[kind] ?? [];
     const key = keys[which % Math.max(keys.length, 1)] ?? '';
     const refusedThroughAt = START + through * SECOND;
     const askedThroughAt = refusedThroughAt + asked * SECOND;
     const keepUntilAt = Math.max(world, askedThroughAt + HOUR) + longer;
-    return { kind, key, refusedThroughAt, askedThroughAt, keepUntilAt };
+    const cut = { kind, key, refusedThroughAt, askedThroughAt, keepUntilAt };
+    if (settled === undefined) return cut;
+    return { ...cut, settledThroughAt: refusedThroughAt + settled * SECOND };
   });
 const aFact = fc.oneof(aTombstone, aJti, { weight: 3, arbitrary: aWatermark });
 const batches = fc.array(fc.array(aFact, { maxLength: 5 }), { maxLength: 8 });
 
-/** The rules of the design once more, as plainly as they can be said. */
-function deniedBy(facts: readonly Revocation[], principal: Principal): boolean {
+/** The rules once more, as plainly as they can be said; `unknown` where not even a newest word counts. */
+function ruledBy(facts: readonly Revocation[], principal: Principal): Verdict['is'] {
   const { issuedAt = -Infinity } = principal;
-  const aimed = facts.filter((fact) =>
-    Object.values(targetKeys(principal)).flat().includes(fact.key),
-  );
-  return aimed.some(
-    ({ kind, refusedThroughAt = -Infinity }) =>
-      kind === 'token' || kind === 'jti' || issuedAt <= refusedThroughAt,
-  );
+  const keys = Object.values(targetKeys(principal)).flat();
+  const marks = keys.map((key) => {
+    const mark = { refused: -Infinity, settled: -Infinity, asked: -Infinity };
+    for (const fact of facts.filter((one) => one.key === key)) {
+      const { refusedThroughAt: refused = Infinity, askedThroughAt: asked = refused } = fact;
+      const settled = Math.min(Math.max(fact.settledThroughAt ?? asked, refused), asked);
+      if (asked > mark.asked) mark.settled = settled;
+      if (asked === mark.asked) mark.settled = Math.max(mark.settled, settled);
+      mark.refused = Math.max(mark.refused, refused);
+      mark.asked = Math.max(mark.asked, asked);
+    }
+    return mark;
+  });
+  const known = marks.filter(({ refused }) => refused > -Infinity);
+  if (known.some(({ refused }) => issuedAt <= refused)) return 'denied';
+  const waits = known.some(({ settled, asked }) => settled < issuedAt && issuedAt <= asked);
+  return waits ? 'unknown' : 'accepted';
+}
+
+function deniedBy(facts: readonly Revocation[], principal: Principal): boolean {
+  return ruledBy(facts, principal) === 'denied';
 }
 
 describe('any facts', () => {
@@ -754,7 +846,7 @@ describe('any facts', () => {
     );
   });
 
-  it('deny exactly what the rules say, and once denied stays denied, whatever the clocks do', () => {
+  it('are held to exactly what the rules say, and once denied a token stays denied, whatever the clocks do', () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ apply: fc.array(aFact, { maxLength: 4 }) }) },
       { weight: 2, arbitrary: fc.record({ advance: fc.nat(30 * MINUTE) }) },
@@ -776,16 +868,133 @@ describe('any facts', () => {
           applied.push(...facts.filter(({ keepUntilAt }) => keepUntilAt + OUTLIVE > highest));
           const wrong = population.filter((principal) => {
             const { is } = index.check(principal, lenient);
-            const mustBe = deniedBy(applied, principal) || denied.has(principal);
+            const rule = denied.has(principal) ? 'denied' : ruledBy(applied, principal);
             const expired = principal.expiresAt + OUTLIVE <= highest;
             if (is === 'denied') denied.add(principal);
-            return mustBe ? is !== 'denied' : is !== 'accepted' && !expired;
+            return rule === 'denied' ? is !== 'denied' : is !== rule && !expired;
           });
           if (wrong.length > 0) throw new Error(`wrong after ${JSON.stringify(one)}`);
         }
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('what is held', () => {
+  it('gives another index the same verdicts', () => {
+    fc.assert(
+      fc.property(batches, fc.nat(50 * MINUTE), (given, age) => {
+        const { clock, index } = scene();
+        for (const facts of given) index.apply(facts);
+        clock.advance(age);
+        const other = new RevocationIndex(clock, HOUR, TOLERANCE, 1_000);
+        const held = [...index.held()];
+        other.apply(held);
+        const alive = population.filter(({ expiresAt }) => expiresAt > clock.wall());
+        for (const standing of [lenient, unvouched]) {
+          const verdicts = (of: RevocationIndex) =>
+            alive.map((principal) => {
+              const verdict = of.check(principal, standing);
+              // When the fact was taken in is each index's own affair.
+              const { askedSince = 0 } = verdict as { askedSince?: number };
+              return { ...verdict, askedSince: askedSince === Infinity };
+            });
+          expect(verdicts(other)).toEqual(verdicts(index));
+        }
+        expect([...other.held()]).toHaveLength(held.length);
+        expect(index.apply(held)).toEqual([]);
+        expect(held.filter((fact) => !index.holds(fact))).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('names of an expiry the last millisecond of its minute, and everything else as it was', () => {
+    const { index } = scene();
+    const facts = [
+      loose(token('loose')),
+      { kind: 'jti', key: jtiKey(ISSUER, 'jti'), keepUntilAt: START + HOUR } as const,
+      { ...watermark('session', ['sid'], 0, 2_000), settledThroughAt: START + 1_000 },
+      { ...watermark('subject', ['user'], 0, 2_000), settledThroughAt: START },
+      { ...watermark('issuer', [], 0), settledThroughAt: START },
+    ];
+    index.apply([tombstone(token()), ...facts]);
+    const end = Math.floor(token().expiresAt / MINUTE) * MINUTE + 59_999;
+    const dated = { kind: 'token', key: token().id, expiresAt: end, keepUntilAt: end };
+    expect([...index.held()]).toEqual([dated, ...facts]);
+  });
+
+  it('leaves out what was only to be denied for the moment, and what is dead', () => {
+    const { clock, index } = scene();
+    index.apply([loose(token('provisional'), START)]);
+    expect(index.size).toBe(1);
+    expect([...index.held()]).toEqual([]);
+    index.apply([tombstone(token()), watermark('issuer', [], 0)]);
+    expect([...index.held()]).toHaveLength(2);
+    clock.advance(HOUR / 2 + OUTLIVE + MINUTE);
+    expect([...index.held()]).toHaveLength(1);
+    clock.advance(HOUR);
+    expect([...index.held()]).toEqual([]);
+  });
+
+  it('can be read while facts come and go', () => {
+    const { clock, index } = scene({ maxEntries: 100_000 });
+    const facts = Array.from({ length: 40 }, (_, n) => [
+      tombstone(token(`dated ${n}`, { exp: seconds(HOUR / 2 + n * SECOND) })),
+      loose(token(`loose ${n}`)),
+      watermark('subject', [`user ${n}`], 0),
+    ]).flat();
+    index.apply(facts);
+    const seen = new Set<string>();
+    let step = 0;
+    for (const { key } of index.held()) {
+      seen.add(key);
+      step += 1;
+      index.apply([tombstone(token(`more ${step}`)), watermark('session', [`${step}`], 0)]);
+    }
+    expect(facts.filter(({ key }) => !seen.has(key))).toEqual([]);
+    for (const _ of index.held()) {
+      clock.advance(3 * HOUR);
+      index.apply([]);
+    }
+    expect(index.size).toBe(0);
+  });
+});
+
+describe('a million tombstones', () => {
+  const MILLION = 1_000_000;
+
+  /** Digests as even as real ones, made faster. */
+  function* tombstones(spreadMs: number): Generator<Revocation[]> {
+    for (let from = 0; from < MILLION; from += 10_000) {
+      const random = randomBytes(160_000);
+      yield Array.from({ length: 10_000 }, (_, n) => {
+        const key = random.toString('base64url', n * 16, n * 16 + 16);
+        const expiresAt = START + Math.floor(((from + n) / MILLION) * spreadMs);
+        return { kind: 'token', key, expiresAt, keepUntilAt: expiresAt };
+      });
+    }
+  }
+
+  it.each([
+    ['over the minutes of an hour', HOUR],
+    ['in a single minute', SECOND],
+  ])('%s take 40 bytes each at most, and none is missing', (_, spreadMs) => {
+    const { index } = scene({ maxEntries: Infinity });
+    let sample: readonly Revocation[] = [];
+    let most = 0;
+    for (const facts of tombstones(spreadMs)) {
+      expect(index.apply(facts)).toHaveLength(facts.length);
+      most = Math.max(most, index.bytes / index.size);
+      sample = [...sample.slice(-9_000), ...facts.slice(0, 100)];
+    }
+    expect(index.size).toBe(MILLION);
+    expect(index.bytes / index.size).toBeLessThanOrEqual(40);
+    expect(index.bytes / index.size).toBeGreaterThan(16);
+    expect(most).toBeLessThanOrEqual(40);
+    expect(sample.filter((fact) => !index.holds(fact))).toEqual([]);
+    expect(index.hasTombstone(opaqueKey('another'), START)).toBe(false);
   });
 });
 

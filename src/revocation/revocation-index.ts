@@ -1,19 +1,17 @@
 import { type Clock, latestWall } from '../core/clock.js';
 import type { Principal } from '../core/principal.js';
-import {
-  type Digest,
-  type Revocation,
-  type RevocationKind,
-  type TargetKeys,
-  targetKeys,
-} from '../core/revocation.js';
-import { DigestTable } from './digest-table.js';
-import { type Held, Watermarks } from './watermarks.js';
 import type { Freshness } from '../core/revocation-log.js';
+import type { Digest, Revocation, RevocationKind } from '../core/revocation.js';
+import { idWords, type Words, wordsOf } from './digest-words.js';
+import { Tombstones } from './tombstones.js';
+import type { Open } from './watermark-table.js';
+import { Watermarks } from './watermarks.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
 const OUTLIVE_MS = 5 * 60_000;
-const MINUTE_MS = 60_000;
+/** How often the dead are dropped; and how often when there is no room. */
+const EXPIRE_MS = 60_000;
+const EXPIRE_FULL_MS = 1_000;
 
 /** What the index says of a principal. `askedSince`: GenAuth's word counts if asked then or later. */
 export type Verdict =
@@ -47,27 +45,32 @@ const ACCEPTED: Verdict = { is: 'accepted' };
  * makes the index `full`, after which it accepts nothing on its own word.
  */
 export class RevocationIndex {
-  /** One table a minute of `exp`, so that a dead minute is dropped whole. */
-  readonly #minutes = new Map<number, DigestTable>();
-  /** By the key alone: tombstones without a known `exp`, or with one beyond the horizon. */
-  readonly #loose = new DigestTable();
+  readonly #tombstones: Tombstones;
   readonly #watermarks = new Watermarks();
-  #tombstones = 0;
+  readonly #outliveMs: number;
   #droppedThrough = 0;
   #fullUntil = 0;
-  #nextExpiry = 0;
+  #expiredAt = -Infinity;
   #version = 0;
 
   /** @param retainMs how long watermarks are kept, and the horizon of the tables by minute */
   constructor(
     private readonly clock: Clock,
     private readonly retainMs: number,
-    private readonly clockToleranceMs: number,
+    clockToleranceMs: number,
     private readonly maxEntries: number,
-  ) {}
+  ) {
+    this.#outliveMs = clockToleranceMs + OUTLIVE_MS;
+    this.#tombstones = new Tombstones(this.#outliveMs);
+  }
 
   get size(): number {
-    return this.#tombstones + this.#loose.size + this.#watermarks.size;
+    return this.#tombstones.size + this.#watermarks.size;
+  }
+
+  /** What the entries take up, in bytes. */
+  get bytes(): number {
+    return this.#tombstones.bytes + this.#watermarks.bytes;
   }
 
   /** Goes up with everything that may change a verdict. */
@@ -77,20 +80,16 @@ export class RevocationIndex {
 
   /** Whether a fact had to be turned away, and its target may still be alive. */
   get full(): boolean {
-    return this.#fullUntil > this.clock.wall();
+    return this.#fullUntil > 0 && this.#fullUntil > this.clock.wall();
   }
 
   /** Takes facts in. @returns those that changed something; applying one twice is the same as once */
   apply(facts: readonly Revocation[]): Revocation[] {
-    this.#expire();
-    const news = facts.filter((fact) => this.#applyOne(fact));
+    const now = this.#wall();
+    if (now >= this.#expiredAt + EXPIRE_MS) this.#expire(now);
+    const news = facts.filter((fact) => this.#applyOne(fact, now));
     this.#version += news.length;
     return news;
-  }
-
-  /** GenAuth is yet to be told of `cause`: its word does not settle what these watermarks leave open. */
-  unsettle(watermarks: readonly Revocation[], cause: Digest): void {
-    this.#watermarks.unsettle(watermarks, cause);
   }
 
   /** The watermarks were cut here and now: what was presented before this call is older. */
@@ -98,58 +97,52 @@ export class RevocationIndex {
     this.#watermarks.datePresented(watermarks, this.#version);
   }
 
-  /** GenAuth knows of `cause`: its word counts again, if asked from now on. @returns the widened facts */
-  settle(cause: Digest, askedThroughAt: number): Revocation[] {
-    this.#version += 1;
-    return this.#watermarks.settle(cause, askedThroughAt, this.#wall(), this.#version);
+  /** How far the cuts of this target that are known here reach; `-Infinity` when there is none. */
+  askedThrough(watermark: Revocation): number {
+    return this.#watermarks.askedThrough(watermark);
   }
 
   /** Whether the fact is held: taken in, and not turned away for want of room. */
-  holds({ kind, key, expiresAt }: Revocation): boolean {
-    if (kind === 'token') return this.hasTombstone(key, expiresAt ?? NaN);
-    return kind === 'jti' ? this.#loose.has(key) : this.#watermarks.has(key);
+  holds(fact: Revocation): boolean {
+    return this.#has(fact, wordsOf(fact.key));
+  }
+
+  /**
+   * Every fact held here that can still matter; of the expiry of a token only the minute is known, and the
+   * end of it is given. Facts may be applied between one and the next: those may be among them or not.
+   */
+  *held(): Generator<Revocation, void, undefined> {
+    yield* this.#tombstones.held(() => this.#wall());
+    for (const fact of this.#watermarks.held()) {
+      if (fact.keepUntilAt + this.#outliveMs > this.#wall()) yield fact;
+    }
   }
 
   /** Whether this very token was revoked. */
   hasTombstone(id: Digest, expiresAt: number): boolean {
-    const minute = this.#minutes.get(Math.floor(expiresAt / MINUTE_MS));
-    return minute?.has(id) === true || (this.#loose.size > 0 && this.#loose.has(id));
+    return this.#tombstones.has(wordsOf(id), expiresAt);
   }
 
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
   check(principal: Principal, standing: Standing): Verdict {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
-    if (this.hasTombstone(principal.id, principal.expiresAt)) return { is: 'denied', by: 'token' };
+    if (this.#tombstones.has(idWords(principal), principal.expiresAt)) {
+      return { is: 'denied', by: 'token' };
+    }
+    if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
+    const held = this.#watermarks.hold(principal);
+    if (held?.is === 'denied') return held;
+    if (held && !isAsked(held, standing)) return boundary(held);
+    return this.#ownVerdict(principal, standing);
+  }
+
+  /** What is said of a principal against whom nothing is held. */
+  #ownVerdict(principal: Principal, standing: Standing): Verdict {
     const vouchedAt = standing.vouchedAt ?? -Infinity;
-    const held = this.#heldAgainst(principal, standing);
-    if (held) return held;
     const live = standing.freshness.state === 'live' && !this.full;
     return live
       ? this.#coverageVerdict(principal, standing, vouchedAt)
       : this.#leaseVerdict(standing, vouchedAt);
-  }
-
-  #heldAgainst(
-    principal: Principal,
-    { vouchedAt = -Infinity, vouchedVersion }: Standing,
-  ): Verdict | undefined {
-    if (this.#loose.size + this.#watermarks.size === 0) return undefined;
-    const keys = targetKeys(principal);
-    if (this.#hasBuriedJti(keys)) return { is: 'denied', by: 'jti' };
-    const held = this.#watermarks.hold(keys, principal.issuedAt ?? -Infinity);
-    if (held.is === 'denied') return held;
-    if (held.is === 'free' || isAsked(held, vouchedAt, vouchedVersion)) return undefined;
-    const { askedSince, presentedBefore } = held;
-    return {
-      is: 'unknown',
-      why: 'boundary',
-      askedSince,
-      ...(presentedBefore > 0 && { presentedBefore }),
-    };
-  }
-
-  #hasBuriedJti({ jti = [] }: TargetKeys): boolean {
-    return jti.some((key) => this.#loose.has(key));
   }
 
   /** Without a live log everything rests on GenAuth's word, and on a new one. */
@@ -172,40 +165,26 @@ export class RevocationIndex {
     return { is: 'unknown', why: 'not-covered', askedSince };
   }
 
-  #applyOne(fact: Revocation): boolean {
-    if (fact.keepUntilAt + this.#outliveMs <= this.#wall()) return false;
-    if (fact.kind === 'token' || fact.kind === 'jti') return this.#bury(fact);
-    if (!this.#watermarks.has(fact.key) && !this.#hasRoom(fact)) return false;
-    return this.#watermarks.raise(fact, this.#wall(), this.#version + 1);
+  #applyOne(fact: Revocation, now: number): boolean {
+    if (fact.keepUntilAt + this.#outliveMs <= now) return false;
+    const key = wordsOf(fact.key);
+    if (!this.#has(fact, key) && !this.#hasRoom(fact, now)) return false;
+    return fact.kind === 'token' || fact.kind === 'jti'
+      ? this.#tombstones.add(fact, key, now + this.retainMs + this.#outliveMs)
+      : this.#watermarks.raise(fact, key, now, this.#version + 1);
   }
 
-  #bury(fact: Revocation): boolean {
-    const { kind, key, keepUntilAt } = fact;
-    // Only a token is looked up by its own `exp`.
-    const expiresAt = (kind === 'token' ? fact.expiresAt : undefined) ?? Infinity;
-    const minute = Math.floor(expiresAt / MINUTE_MS);
-    const loose = this.#loose.has(key);
-    if (!loose && (this.#minutes.get(minute)?.has(key) || !this.#hasRoom(fact))) return false;
-    if (loose || expiresAt > this.#wall() + this.retainMs + this.#outliveMs) {
-      // Known already, it may have to be kept longer; that is no news.
-      this.#loose.add(key, (keepUntilAt + this.#outliveMs) / 1_000);
-      return !loose;
-    }
-    let table = this.#minutes.get(minute);
-    if (!table) this.#minutes.set(minute, (table = new DigestTable()));
-    table.add(key, expiresAt / 1_000);
-    this.#tombstones += 1;
-    return true;
+  #has({ kind, expiresAt = NaN }: Revocation, key: Words): boolean {
+    if (kind === 'token') return this.#tombstones.has(key, expiresAt);
+    return kind === 'jti' ? this.#tombstones.hasJti(key) : this.#watermarks.has(kind, key);
   }
 
-  #hasRoom({ keepUntilAt }: Revocation): boolean {
+  #hasRoom({ keepUntilAt }: Revocation, now: number): boolean {
+    if (this.size < this.maxEntries) return true;
+    if (now >= this.#expiredAt + EXPIRE_FULL_MS) this.#expire(now);
     if (this.size < this.maxEntries) return true;
     this.#fullUntil = Math.max(this.#fullUntil, keepUntilAt + this.#outliveMs);
     return false;
-  }
-
-  get #outliveMs(): number {
-    return this.clockToleranceMs + OUTLIVE_MS;
   }
 
   /** The highest wall time seen: a clock that is set back brings nothing back to life. */
@@ -213,28 +192,22 @@ export class RevocationIndex {
     return latestWall(this.clock);
   }
 
-  #expire(): void {
-    const now = this.#wall();
-    if (now < this.#nextExpiry) return;
-    this.#nextExpiry = now + MINUTE_MS;
-    const dead = now - this.#outliveMs;
+  #expire(now: number): void {
+    this.#expiredAt = now;
     const before = this.size;
-    for (const [minute, table] of this.#minutes) {
-      if ((minute + 1) * MINUTE_MS > dead) continue;
-      this.#minutes.delete(minute);
-      this.#tombstones -= table.size;
-    }
-    this.#loose.sweep(now / 1_000);
-    this.#watermarks.drop(dead);
-    if (this.size < before) this.#droppedThrough = dead;
+    this.#tombstones.expire(now);
+    this.#watermarks.drop(now - this.#outliveMs);
+    if (this.size < before) this.#droppedThrough = now - this.#outliveMs;
   }
 }
 
 /** Versions order what happened in this process exactly; another process's word has only its time. */
-function isAsked(
-  { askedSince, version }: Extract<Held, { is: 'open' }>,
-  vouchedAt: number,
-  vouchedVersion: number | undefined,
-): boolean {
+function isAsked({ askedSince, version }: Open, { vouchedAt, vouchedVersion }: Standing): boolean {
+  if (askedSince === Infinity || vouchedAt === undefined) return false;
   return vouchedVersion === undefined ? vouchedAt >= askedSince : vouchedVersion >= version;
+}
+
+function boundary({ askedSince, presentedBefore }: Open): Verdict {
+  const known = presentedBefore > 0 && { presentedBefore };
+  return { is: 'unknown', why: 'boundary', askedSince, ...known };
 }
