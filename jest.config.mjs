@@ -21,6 +21,7 @@ const base = {
 
 export default {
   testTimeout: 30_000,
+  globalSetup: '<rootDir>/test/harness/skip-notice.mjs',
   projects: [
     { ...base, displayName: 'unit', roots: ['<rootDir>/src'], testRegex: '\\.spec\\.ts$' },
     { ...base, displayName: 'e2e', roots: ['<rootDir>/test'], testRegex: '\\.e2e-spec\\.ts$' },

@@ -84,7 +84,7 @@ export interface GenAuthSharedOptions {
     /** A cache-manager cache shared by several processes. Never given the verdicts on JWTs. */
     store?: Cache;
   };
-  /** How long GenAuth's "active" is reused; at most `revocation.maxStaleness`. @default 10_000 */
+  /** How long GenAuth's "active" is reused. At most, and by default at most, `revocation.maxStaleness`. @default 10_000 */
   introspectionTtl?: number;
   /** The signing keys. */
   keys?: {

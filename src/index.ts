@@ -49,7 +49,17 @@ export {
   Scopes,
 } from './http/decorators.js';
 export { GenAuthGuard } from './http/genauth.guard.js';
-export { type Freshness, RevocationLog, type RevocationLogContext } from './core/revocation-log.js';
+export {
+  type Errand,
+  type Freshness,
+  RevocationLog,
+  type RevocationLogContext,
+} from './core/revocation-log.js';
 export { InProcessRevocationLog } from './revocation/in-process-log.js';
 export type { RevokeOptions } from './revocation-task.js';
-export { type CutOptions, type IntrospectOptions, TokenService } from './token.service.js';
+export {
+  type CutOptions,
+  type IntrospectOptions,
+  type Readiness,
+  TokenService,
+} from './token.service.js';

@@ -18,6 +18,10 @@ export class OptionReader {
     this.#options = options as JsonObject;
   }
 
+  has(name: string): boolean {
+    return this.#take(name) !== undefined;
+  }
+
   /** The options inside of option `name`, an object. */
   group(name: string): OptionReader {
     const value = this.#take(name) ?? {};
@@ -45,8 +49,8 @@ export class OptionReader {
     );
   }
 
-  text(name: string): string {
-    const value = this.#take(name);
+  text(name: string, byDefault?: string): string {
+    const value = this.#take(name) ?? byDefault;
     if (typeof value === 'string' && value.trim() === value && value !== '') return value;
     return this.#fault(
       name,
@@ -114,6 +118,13 @@ export class OptionReader {
     return typeof value === 'boolean'
       ? value
       : this.#fault(name, 'must be true or false', byDefault);
+  }
+
+  /** A function; what it takes and gives is up to its type. */
+  callable<T>(name: string, advice: string): T {
+    const value = this.#take(name);
+    if (typeof value === 'function') return value as T;
+    return this.#fault(name, `must be a function: ${advice}`, undefined as T);
   }
 
   instance<T>(name: string, type: abstract new () => T): T | undefined {

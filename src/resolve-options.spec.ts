@@ -381,6 +381,8 @@ describe('two options together', () => {
     const options = { ...flat, introspectionTtl: 5_001, revocation: { maxStaleness: 5_000 } };
     expect(faultsOf(options)).toEqual([expect.stringMatching(/^introspectionTtl .*maxStaleness/)]);
     expect(faultsOf({ ...options, introspectionTtl: 5_000 })).toEqual([]);
+    const { introspectionTtlMs } = resolveOptions({ ...flat, revocation: { maxStaleness: 5_000 } });
+    expect(introspectionTtlMs).toBe(5_000);
   });
 
   it('keep keys.maxAge within keys.staleLimit', () => {

@@ -30,11 +30,8 @@ export function resolveOptions(options: GenAuthModuleOptions): ResolvedOptions {
   }
   const read = new OptionReader(options, '', faults);
   const applications = readApplications(read, faults);
-  const resolved = {
-    applications,
-    ...readShared(read),
-    ...readRevocation(read.group('revocation')),
-  };
+  const revocation = readRevocation(read.group('revocation'));
+  const resolved = { applications, ...readShared(read, revocation), ...revocation };
   read.refuseUnknown();
   if (resolved.introspectionTtlMs > resolved.maxStalenessMs) {
     faults.push(
@@ -48,7 +45,7 @@ export function resolveOptions(options: GenAuthModuleOptions): ResolvedOptions {
   return Object.freeze(resolved);
 }
 
-function readShared(read: OptionReader) {
+function readShared(read: OptionReader, { maxStalenessMs }: { readonly maxStalenessMs: number }) {
   const cache = read.group('cache');
   const keys = read.group('keys');
   const shared = {
@@ -57,7 +54,7 @@ function readShared(read: OptionReader) {
     cacheMax: cache.integer('max', 10_000, 1, 10_000_000),
     cacheTtlMs: cache.integer('ttl', MINUTE, 1, DAY),
     cacheStore: cache.cache('store'),
-    introspectionTtlMs: read.integer('introspectionTtl', 10_000, 1, DAY),
+    introspectionTtlMs: read.integer('introspectionTtl', Math.min(10_000, maxStalenessMs), 1, DAY),
     keysMaxAgeMs: keys.integer('maxAge', 10 * MINUTE, 1_000, DAY),
     keysCooldownMs: keys.integer('cooldown', 30_000, 100, DAY),
     keysStaleLimitMs: keys.integer('staleLimit', 60 * MINUTE, 1_000, 7 * DAY),

@@ -37,6 +37,8 @@ export interface RevocationTask {
   readonly candidates: readonly Application[];
   readonly options: RevokeOptions;
   readonly cause: Cause;
+  /** When the call was made that this finishes, epoch milliseconds; absent in the call itself. */
+  readonly at?: number;
 }
 
 /**

@@ -6,25 +6,27 @@ import { Clock, latestWall } from './core/clock.js';
 import {
   failed,
   GenAuthUnavailableError,
-  type RevocationError,
+  RevocationError,
   type RevocationReceipt,
 } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import { instantOf } from './core/principal.js';
 import type { Digest, Revocation } from './core/revocation.js';
+import { type Errand, RevocationLog } from './core/revocation-log.js';
+import { readErrand, writeErrand } from './errand.js';
 import { GenAuthClient } from './genauth.client.js';
 import { ResolvedOptions } from './genauth.options.js';
 import {
   grantIn,
   mayBeRefreshToken,
-  proofOf,
   readTask,
   type RevocationTask,
   type RevokeOptions,
 } from './revocation-task.js';
+import { incomplete, mayPass, refused } from './revocation-failures.js';
 import { Revoker } from './revoker.js';
+import { Denials } from './denials.js';
 import { type Application, Applications } from './verify/applications.js';
-import type { JwsToken } from './verify/compact-jws.js';
 
 /** Refresh tokens whose revocation GenAuth could not be asked about that are remembered for a second attempt. */
 const MOST_UNLEARNED = 10_000;
@@ -46,58 +48,77 @@ interface Learned {
 @Injectable()
 export class TokenRevoker {
   readonly #unlearned = new LRUCache<Digest, true>({ max: MOST_UNLEARNED });
+  readonly #denials: Denials;
 
   constructor(
     private readonly options: ResolvedOptions,
     private readonly revoker: Revoker,
+    private readonly log: RevocationLog,
     private readonly applications: Applications,
     private readonly client: GenAuthClient,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#denials = new Denials(options, clock);
+    revoker.onErrand((errand) => this.deliver(errand));
+  }
 
   /** See `TokenService.revoke`. What happens before the first `await` is the denial. */
   async revoke(text: string, options: RevokeOptions): Promise<RevocationReceipt> {
-    const task = readTask(text, options, this.applications);
-    const tombstone = this.#tombstone(task);
+    return this.#run(readTask(text, options, this.applications));
+  }
+
+  /**
+   * Finishes what `revoke` left to the log, here or in another process; running it again does no harm.
+   * Resolves when nothing more can be achieved, rejects when it is to be tried again.
+   */
+  async deliver(text: string): Promise<void> {
+    const errand = readErrand(text);
+    try {
+      if (!errand) throw failed('invalid_request', 'an errand in the log is none of ours');
+      const { token, at, ...options } = errand;
+      await this.#run({ ...readTask(token, options, this.applications), at });
+    } catch (error) {
+      if (!(error instanceof RevocationError) || mayPass(error)) throw error;
+      publishAlarm({
+        alarm: 'errand_failed',
+        detail: `GenAuth could not be told of a revocation, and will not be (${error.code})`,
+      });
+    }
+  }
+
+  async #run(task: RevocationTask): Promise<RevocationReceipt> {
+    const isKnown = task.at !== undefined && !!task.token && this.revoker.isBuried(task.token);
+    const tombstone = this.#denials.first(task);
     this.revoker.deny(tombstone ? [tombstone] : [], task.cause);
 
     const learned = await this.#learn(task);
-    const lasting = await this.#lasting(tombstone, task, learned);
+    const lasting = isKnown ? [] : await this.#denials.lasting(tombstone, task, learned);
     this.revoker.deny(lasting, task.cause);
     const facts = [...lasting, ...learned.cut];
-    await this.revoker.append(facts);
+    const errand = this.#errandFor(task, facts, learned);
+    await this.revoker.append(facts, errand);
     const log = facts.length > 0 ? 'acknowledged' : 'not_needed';
-    // Telling GenAuth now would make it forget what a second attempt must learn: what to cascade to.
-    if (learned.failure) throw incomplete(learned.failure, options, log);
 
     const told = learned.owner ? [learned.owner] : task.candidates;
-    const genauth = await this.#tell(task, told, log);
+    const genauth = await this.#tellOrLeave(task, told, learned.failure, errand, log);
     // An attempt that failed half-way is finished here too: GenAuth may call the token dead by now.
-    for (const { options: application } of told) {
-      await this.revoker.append(task.token ? this.revoker.settle(application, task.token.id) : []);
-    }
+    if (genauth !== 'queued') await this.#settle(task, told);
     this.#refuseIncomplete(facts, learned, { log, genauth });
     return Object.freeze({ success: true, log, genauth });
   }
 
-  /** The fact that denies the token, unless it could not be accepted as things are. Provisional without proof. */
-  #tombstone({ token, candidates, options }: RevocationTask): Revocation | undefined {
+  /** What somebody has to do when this process cannot: only for what is worth a fact as well. */
+  #errandFor(
+    { token, text, options, at }: RevocationTask,
+    facts: readonly Revocation[],
+    { expiresAt = 0 }: Learned,
+  ): Errand | undefined {
+    const isWanted = at === undefined && options.whenUnreachable === 'queue';
+    if (!isWanted || !token || facts.length === 0 || !this.log.keepsErrands) return undefined;
     const now = latestWall(this.clock);
-    if (!token || candidates.length === 0) return undefined;
-    const provisional: Revocation = { kind: 'token', key: token.id, keepUntilAt: now };
-    if (token.form === 'opaque') {
-      const keptMs = options.cascade === false ? this.options.maxTokenLifetimeMs : 0;
-      return { ...provisional, keepUntilAt: now + keptMs };
-    }
-    if (!this.#isAlive(token)) return undefined;
-    const proofs = candidates.map((one) => proofOf(token, one));
-    if (proofs.includes('signed')) return tombstoneOf(token);
-    // Who has only the signed part of somebody's token, and not its signature, must not be able to revoke it.
-    return proofs.includes('unknown_key') ? provisional : undefined;
-  }
-
-  #isAlive({ claims }: JwsToken): boolean {
-    return instantOf(claims['exp']) + this.options.clockToleranceMs > latestWall(this.clock);
+    const known = token.form === 'jws' ? instantOf(token.claims['exp']) : expiresAt;
+    const dueUntilAt = known > 0 ? known : now + this.options.maxTokenLifetimeMs;
+    return { text: writeErrand({ ...options, token: text, at: now }), dueUntilAt };
   }
 
   /** What only GenAuth can say of a token, asked before it is told; a grant's access tokens are denied. */
@@ -119,14 +140,14 @@ export class TokenRevoker {
     } catch (error) {
       const failure = asUnavailable(error);
       this.#unlearned.set(token.id, true);
-      return { is: 'unavailable', cut: [], failure };
+      return { is: 'unavailable', cut: [], failure, isCascadeUnknown: true };
     }
   }
 
   #cascade(
     answer: JsonObject,
     owner: Application,
-    { options, cause }: RevocationTask,
+    { options, cause, at }: RevocationTask,
     id: Digest,
   ): Learned {
     this.#unlearned.delete(id);
@@ -135,38 +156,30 @@ export class TokenRevoker {
     if (ids === undefined) return { ...learned, cut: [] };
     if (ids === 'unknown') return { ...learned, cut: [], isCascadeUnknown: true };
     const target = { kind: 'client', ids } as const;
-    return { ...learned, cut: this.revoker.cut(owner.options, target, cause, { unsettledBy: id }) };
+    const cut = this.revoker.cut(owner.options, target, cause, { at, unsettledBy: id });
+    return { ...learned, cut };
   }
 
-  /**
-   * The fact for the log, if the token needs one. Junk must not fill it: an opaque token that GenAuth calls
-   * dead, and a JWT that not even newly fetched keys have signed, are left to the provisional denial.
-   */
-  async #lasting(
-    tombstone: Revocation | undefined,
-    { token, candidates }: RevocationTask,
-    { is, expiresAt = 0 }: Learned,
-  ): Promise<Revocation[]> {
-    if (token?.form === 'jws') return this.#proven(tombstone, token, candidates);
-    if (!tombstone || is === 'inactive') return [];
-    const longest = latestWall(this.clock) + this.options.maxTokenLifetimeMs;
-    return [{ ...tombstone, keepUntilAt: expiresAt > 0 ? Math.min(expiresAt, longest) : longest }];
-  }
-
-  /** GenAuth may have replaced its keys: what the keys at hand have not signed is held against new ones. */
-  async #proven(
-    tombstone: Revocation | undefined,
-    token: JwsToken,
-    candidates: readonly Application[],
-  ): Promise<Revocation[]> {
-    if (tombstone?.expiresAt !== undefined) return [tombstone];
-    const usable = candidates.filter((one) => proofOf(token, one) !== 'unusable');
-    if (usable.length === 0 || !this.#isAlive(token)) return [];
-    const renewed = await Promise.all(usable.map(({ keys }) => keys.renew()));
-    if (usable.some((one) => proofOf(token, one) === 'signed')) return [tombstoneOf(token)];
-    if (!tombstone || renewed.every(Boolean)) return [];
-    const longest = latestWall(this.clock) + this.options.maxTokenLifetimeMs;
-    return [{ ...tombstone, keepUntilAt: Math.min(instantOf(token.claims['exp']), longest) }];
+  async #tellOrLeave(
+    task: RevocationTask,
+    told: readonly Application[],
+    failure: GenAuthUnavailableError | undefined,
+    errand: Errand | undefined,
+    log: RevocationReceipt['log'],
+  ): Promise<RevocationReceipt['genauth']> {
+    let isLeft = false;
+    try {
+      // Telling GenAuth now would make it forget what a second attempt must learn: what to cascade to.
+      if (failure) throw failure;
+      return await this.#tell(task, told, log);
+    } catch (error) {
+      if (!(error instanceof GenAuthUnavailableError)) throw error;
+      isLeft = errand !== undefined && error.reason !== 'client_refused';
+      if (!isLeft) throw incomplete(error, task.options, log);
+      return 'queued';
+    } finally {
+      if (errand && !isLeft) this.log.withdraw(errand);
+    }
   }
 
   /** Every application is told, whatever the others answer: an opaque token does not say whose it is. */
@@ -182,7 +195,7 @@ export class TokenRevoker {
     );
     const isConfirmed = answers.some((answer) => 'is' in answer && answer.is === 'confirmed');
     for (const answer of answers) {
-      if (answer instanceof GenAuthUnavailableError) throw incomplete(answer, options, log);
+      if (answer instanceof GenAuthUnavailableError) throw answer;
       // "This token does not belong to you" is no failure where it belongs to somebody else.
       const isStrangers =
         isConfirmed && answer.is === 'refused' && answer.code === 'invalid_request';
@@ -192,6 +205,12 @@ export class TokenRevoker {
     return isConfirmed ? 'confirmed' : 'unsupported';
   }
 
+  async #settle({ token }: RevocationTask, told: readonly Application[]): Promise<void> {
+    for (const { options } of told) {
+      await this.revoker.append(token ? this.revoker.settle(options, token.id) : []);
+    }
+  }
+
   #refuseIncomplete(
     facts: readonly Revocation[],
     { isCascadeUnknown = false }: Learned,
@@ -199,7 +218,10 @@ export class TokenRevoker {
   ): void {
     this.revoker.refuseUnheld(facts, receipt);
     if (isCascadeUnknown) {
-      const detail = 'nobody can say which access tokens were to die with it: use revokeSubject';
+      const detail =
+        receipt.genauth === 'queued'
+          ? 'the access tokens that are to die with it live until GenAuth can be asked which they are'
+          : 'nobody can say which access tokens were to die with it: use revokeSubject';
       throw failed('cascade_unknown', detail, receipt);
     }
     const { maxTokenLifetimeMs, clockToleranceMs } = this.options;
@@ -209,28 +231,6 @@ export class TokenRevoker {
     publishAlarm({ alarm: 'token_outlives_log', detail });
     throw failed('token_outlives_log', detail, receipt);
   }
-}
-
-function tombstoneOf({ id, claims }: JwsToken): Revocation {
-  const expiresAt = instantOf(claims['exp']);
-  return { kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt };
-}
-
-function incomplete(
-  { reason }: GenAuthUnavailableError,
-  { whenUnreachable }: RevokeOptions,
-  log: RevocationReceipt['log'],
-): RevocationError {
-  if (reason === 'client_refused') return refused('invalid_client', log);
-  const receipt = { log, genauth: 'unreachable' } as const;
-  return whenUnreachable === 'queue'
-    ? failed('no_outbox', 'GenAuth did not answer, and the log has no outbox', receipt)
-    : failed('genauth_unreachable', 'GenAuth did not answer; denied here, revoke again', receipt);
-}
-
-function refused(code: string, log: RevocationReceipt['log']): RevocationError {
-  const detail = `GenAuth answered '${code}'; the token stays denied here`;
-  return failed('genauth_refused', detail, { log, genauth: 'refused' });
 }
 
 function asUnavailable(error: unknown): GenAuthUnavailableError {

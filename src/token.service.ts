@@ -32,6 +32,9 @@ export interface CutOptions {
   readonly reason?: string;
 }
 
+/** Whether this process should be sent requests. */
+export type Readiness = 'ready' | 'degraded' | 'not_ready';
+
 /** Options of `introspect`. */
 export interface IntrospectOptions {
   readonly tokenTypeHint?: 'access_token' | 'refresh_token';
@@ -161,6 +164,14 @@ export class TokenService {
     return this.revoker.freshness();
   }
 
+  /**
+   * For a readiness probe: `not_ready` until the log was read to its end, and after the end of the
+   * application; `degraded` while it is stale and `whenStale` decides.
+   */
+  readiness(): Readiness {
+    return READINESS[this.freshness().state];
+  }
+
   async #cut(target: Target, options: CutOptions): Promise<RevocationReceipt> {
     const [id] = target.ids;
     if (typeof id !== 'string' || id === '') {
@@ -220,6 +231,13 @@ export class TokenService {
 }
 
 const INACTIVE: JsonObject = Object.freeze({ active: false });
+
+const READINESS = {
+  'catching-up': 'not_ready',
+  live: 'ready',
+  stale: 'degraded',
+  stopped: 'not_ready',
+} as const satisfies Record<Freshness['state'], Readiness>;
 
 const SOURCES = {
   subject: 'revokeSubject',

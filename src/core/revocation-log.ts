@@ -24,6 +24,18 @@ export interface RevocationLogContext {
    * `catching-up` they are history: they deny, but are reported to no listener.
    */
   apply(facts: readonly Revocation[]): void;
+  /** Every fact this process holds that can still matter: for a log that has lost what it acknowledged. */
+  held(): Iterable<Revocation>;
+  /** Runs an errand. Rejects when it is to be run again later. */
+  deliver(errand: string): Promise<void>;
+}
+
+/** What is left to be done outside when the facts are durable: GenAuth is to be told. */
+export interface Errand {
+  /** What `deliver` is given, in this process or in another. Secret: it holds a token. */
+  readonly text: string;
+  /** After this instant nobody is served by it any more. */
+  readonly dueUntilAt: number;
 }
 
 /**
@@ -38,10 +50,21 @@ export interface RevocationLogContext {
 export abstract class RevocationLog {
   /** Begins to read. Resolves when first `live`, rejects when it knows that it will not become so. */
   abstract start(context: RevocationLogContext): Promise<void>;
-  /** Resolves when the facts are durable as configured. Rejects when that is not known in time. */
-  abstract append(facts: readonly Revocation[]): Promise<void>;
+  /**
+   * Resolves when the facts are durable as configured. Rejects when that is not known in time; they are
+   * then tried again for as long as they matter. An errand becomes durable with the facts or not at all.
+   */
+  abstract append(facts: readonly Revocation[], errand?: Errand): Promise<void>;
   /** Synchronous, and read anew for every decision. */
   abstract freshness(): Freshness;
   /** Ends every timer and socket. Afterwards `freshness().state` is `stopped`. */
   abstract stop(): Promise<void>;
+
+  /** Whether an errand appended now is kept until some process has run it. A log that says no ignores it. */
+  get keepsErrands(): boolean {
+    return false;
+  }
+
+  /** An errand that was appended here has been run meanwhile: nobody else has to. */
+  withdraw(_errand: Errand): void {}
 }

@@ -1,4 +1,5 @@
 import {
+  type Errand,
   type Freshness,
   type Revocation,
   RevocationLog,
@@ -12,6 +13,10 @@ export class ControlledLog extends RevocationLog {
   /** What `append` rejects with, when it is to. */
   failure: Error | undefined;
   readonly appended: Revocation[] = [];
+  /** Whether it has an outbox. */
+  hasOutbox = false;
+  /** The errands that were appended and not withdrawn. */
+  readonly errands = new Set<Errand>();
   #context: RevocationLogContext | undefined;
 
   override start(context: RevocationLogContext): Promise<void> {
@@ -19,10 +24,24 @@ export class ControlledLog extends RevocationLog {
     return Promise.resolve();
   }
 
-  override append(facts: readonly Revocation[]): Promise<void> {
+  override get keepsErrands(): boolean {
+    return this.hasOutbox;
+  }
+
+  override append(facts: readonly Revocation[], errand?: Errand): Promise<void> {
     if (this.failure) return Promise.reject(this.failure);
     this.appended.push(...facts);
+    if (errand) this.errands.add(errand);
     return Promise.resolve();
+  }
+
+  override withdraw(errand: Errand): void {
+    this.errands.delete(errand);
+  }
+
+  /** Runs an errand here, whoever has made it. */
+  run(errand: string): Promise<void> {
+    return this.#context?.deliver(errand) ?? Promise.resolve();
   }
 
   override freshness(): Freshness {

@@ -102,7 +102,7 @@ export function assemble(
   const log = new InProcessRevocationLog();
   const applications = new Applications(resolved, client, cache, clock);
   const revoker = new Revoker(resolved, index, log, applications, cache, client, clock);
-  const tokenRevoker = new TokenRevoker(resolved, revoker, applications, client, clock);
+  const tokenRevoker = new TokenRevoker(resolved, revoker, log, applications, client, clock);
   const verification = new TokenVerification(resolved, applications, cache, revoker, clock);
   const tokens = new TokenService(verification, revoker, tokenRevoker, applications, client, clock);
   revoker.onModuleInit();

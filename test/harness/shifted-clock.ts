@@ -2,12 +2,15 @@ import { Clock } from '../../src/index.js';
 
 /** The machine's clock, set back or forward: how an application becomes an hour old without waiting. */
 export class ShiftedClock extends Clock {
+  /** How far the wall clock alone was set. */
+  wallShiftMs = 0;
+
   constructor(public shiftMs = 0) {
     super();
   }
 
   override wall(): number {
-    return Date.now() + this.shiftMs;
+    return Date.now() + this.shiftMs + this.wallShiftMs;
   }
 
   override mono(): number {

@@ -42,6 +42,8 @@ describe('the tarball', () => {
       expect.arrayContaining([
         'dist/index.js',
         'dist/index.d.ts',
+        'dist/redis.js',
+        'dist/redis.d.ts',
         'dist/testing.js',
         'dist/testing.d.ts',
       ]),

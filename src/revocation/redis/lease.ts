@@ -1,0 +1,76 @@
+import type { Clock } from '../../core/clock.js';
+import type { Freshness } from '../../core/revocation-log.js';
+
+/** Clocks that part by more than this since the last proof say that the machine slept or was set. */
+const MOST_DRIFT_MS = 60_000;
+
+/** One moment, on both clocks. */
+export interface Moment {
+  readonly wall: number;
+  readonly mono: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { wall: clock.wall(), mono: clock.mono() };
+}
+
+/**
+ * The right to accept on the log's word: proof, not older than the limit, that the log was applied to
+ * its end. It ends by itself, on either clock, whatever the event loop is doing.
+ */
+export class Lease {
+  #proof: Moment | undefined;
+  #distrustedUntilAt = -Infinity;
+  #coveredSince = Infinity;
+  #stopped = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly maxStalenessMs: number,
+  ) {}
+
+  /**
+   * Everything acknowledged up to `sent` was applied.
+   *
+   * @param sent when the request that proves it was sent: the reply may have been on its way for long
+   */
+  renew(sent: Moment, coveredSince: number): void {
+    this.#proof = sent;
+    this.#coveredSince = coveredSince;
+  }
+
+  /** The log is not the one that was read: nothing is proven until it was read to its end again. */
+  revoke(): void {
+    this.#proof = undefined;
+  }
+
+  /** Something was read that is not understood, and may matter until then. */
+  distrust(untilAt: number): void {
+    this.#distrustedUntilAt = Math.max(this.#distrustedUntilAt, untilAt);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  freshness(): Freshness {
+    const ageMs = this.#age();
+    return { state: this.#state(ageMs), ageMs, coveredSince: this.#coveredSince };
+  }
+
+  #state(ageMs: number): Freshness['state'] {
+    if (this.#stopped) return 'stopped';
+    if (ageMs === Infinity) return 'catching-up';
+    return ageMs > this.maxStalenessMs || this.clock.wall() < this.#distrustedUntilAt
+      ? 'stale'
+      : 'live';
+  }
+
+  /** By the clock that says more; without end when they contradict each other. */
+  #age(): number {
+    if (!this.#proof) return Infinity;
+    const wallMs = this.clock.wall() - this.#proof.wall;
+    const monoMs = this.clock.mono() - this.#proof.mono;
+    return Math.abs(wallMs - monoMs) > MOST_DRIFT_MS ? Infinity : Math.max(wallMs, monoMs);
+  }
+}

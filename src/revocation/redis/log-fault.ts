@@ -1,0 +1,39 @@
+/** Something an operator has to set right; the message names the setting and holds no secret. */
+export class LogFault extends Error {
+  /** @param isFinal nothing that happens by itself will mend it */
+  constructor(
+    message: string,
+    readonly isFinal = false,
+  ) {
+    super(message);
+  }
+}
+
+const REPLIES: Readonly<Record<string, string>> = {
+  NOAUTH: 'Redis asks for a password: set it where the client is made',
+  WRONGPASS: 'Redis refuses the user or password given where the client is made',
+  READONLY: 'the server is a replica: connect to the master',
+  OOM: "Redis is out of memory: raise 'maxmemory'",
+  MISCONF: 'Redis cannot write to its disk',
+  LOADING: 'Redis is loading its data',
+  NOREPLICAS: "too few replicas for 'min-replicas-to-write'",
+};
+
+/** What went wrong, in one line for the operator. Quotes nothing a server or client said but names. */
+export function describeFault(error: unknown): string {
+  if (error instanceof LogFault) return error.message;
+  if (!(error instanceof Error)) return 'Redis cannot be reached';
+  const [word = ''] = /^[A-Z]+/.exec(error.message) ?? [];
+  return word === 'NOPERM' ? missingRight(error) : (REPLIES[word] ?? unreachable(error));
+}
+
+function missingRight({ message }: Error): string {
+  const [, command] = /'([\w|]{1,40})' command/.exec(message) ?? [];
+  const right = command === undefined ? 'to one of its commands or keys' : `+${command}`;
+  return `the ACL of the Redis user lacks a right: grant ${right}`;
+}
+
+function unreachable({ code }: NodeJS.ErrnoException): string {
+  const isCode = typeof code === 'string' && /^[A-Z_]{2,40}$/.test(code);
+  return `Redis cannot be reached${isCode ? ` (${code})` : ''}`;
+}
