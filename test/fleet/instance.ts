@@ -1,0 +1,69 @@
+import 'reflect-metadata';
+
+import { Body, Controller, Get, Module, Post, Res, UseGuards } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
+import { GenAuthGuard, GenAuthModule, Public, RevocationError, TokenService } from 'nestjs-genauth';
+import { nodeRedis, redisRevocationLog } from 'nestjs-genauth/redis';
+import { createClient } from 'redis';
+
+import type { InstanceSettings, RevokeReply } from './messages.js';
+
+const { genauth, redisUrl, maxStaleness, replicas } = JSON.parse(
+  process.env['INSTANCE'] ?? '{}',
+) as InstanceSettings;
+
+@Controller()
+@UseGuards(GenAuthGuard)
+class InstanceController {
+  constructor(private readonly tokens: TokenService) {}
+
+  /** Says when the token was accepted, or a moment later. */
+  @Get('me')
+  me() {
+    return { acceptedAt: Date.now() };
+  }
+
+  @Public()
+  @Post('revoke')
+  async revoke(@Body() { token }: { token: string }): Promise<RevokeReply> {
+    try {
+      await this.tokens.revoke(token, { tokenTypeHint: 'access_token' });
+      return { acknowledgedAt: Date.now() };
+    } catch (error) {
+      return { failure: error instanceof RevocationError ? error.code : 'unexpected' };
+    }
+  }
+
+  @Public()
+  @Get('ready')
+  ready(@Res({ passthrough: true }) response: ServerResponse) {
+    const readiness = this.tokens.readiness();
+    response.statusCode = readiness === 'not_ready' ? 503 : 200;
+    return { readiness };
+  }
+}
+
+@Module({
+  imports: [
+    GenAuthModule.forRoot({
+      ...genauth,
+      revocation: {
+        maxStaleness,
+        log: redisRevocationLog({
+          connect: nodeRedis(createClient, { url: redisUrl }),
+          heartbeat: maxStaleness / 6,
+          rpcTimeout: maxStaleness / 6,
+          durability: { replicas },
+        }),
+      },
+    }),
+  ],
+  controllers: [InstanceController],
+})
+class InstanceModule {}
+
+const app = await NestFactory.create(InstanceModule, { logger: ['error'] });
+await app.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1');
+process.send?.({ url: await app.getUrl() });
+process.once('SIGTERM', () => void app.close().then(() => process.disconnect?.()));
