@@ -42,7 +42,10 @@ export class RedisServer {
     this.#child = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
-    await this.#until(async () => (await this.send('PING')) === 'PONG');
+    // One that asks for a password is up as well.
+    await this.#until(async () =>
+      /PONG|NOAUTH/.test(String(await this.send('PING').catch((error: unknown) => error))),
+    );
   }
 
   /** SIGKILL. Resolves when it is gone. */
