@@ -22,13 +22,18 @@ export class Bell {
    * @param cursor what is after it was not read yet
    * @param ring resolves when somebody has tried to read
    */
-  async listen(cursor: () => string, ring: () => Promise<void>): Promise<void> {
+  async listen(
+    cursor: () => string,
+    ring: () => Promise<void>,
+    onFault: (error: unknown) => void,
+  ): Promise<void> {
     const read = ['XREAD', 'COUNT', '1', 'BLOCK', `${BLOCK_MS}`, 'STREAMS', this.setup.keys.log];
     while (!this.pause.over) {
       try {
         const [reply] = await this.link.run([[...read, cursor()]], BLOCK_MS);
         if (reply !== null) await ring();
-      } catch {
+      } catch (error) {
+        if (!this.pause.over) onFault(error);
         await this.pause.rest(this.setup.heartbeatMs * (0.5 + Math.random()));
       }
     }

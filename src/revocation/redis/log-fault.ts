@@ -1,3 +1,5 @@
+import type { AlarmMessage } from '../../core/channels.js';
+
 /** Something an operator has to set right; the message names the setting and holds no secret. */
 export class LogFault extends Error {
   /** @param isFinal nothing that happens by itself will mend it */
@@ -16,24 +18,33 @@ const REPLIES: Readonly<Record<string, string>> = {
   OOM: "Redis is out of memory: raise 'maxmemory'",
   MISCONF: 'Redis cannot write to its disk',
   LOADING: 'Redis is loading its data',
+  NOGROUP: 'the outbox was wiped: it begins anew',
   NOREPLICAS: "too few replicas for 'min-replicas-to-write'",
 };
 
+/** Replies that nothing but another setting will change. */
+const SETTINGS = new Set(['NOAUTH', 'WRONGPASS', 'OOM', 'MISCONF']);
+
 /** What went wrong, in one line for the operator. Quotes nothing a server or client said but names. */
-export function describeFault(error: unknown): string {
-  if (error instanceof LogFault) return error.message;
-  if (!(error instanceof Error)) return 'Redis cannot be reached';
-  const [word = ''] = /^[A-Z]+/.exec(error.message) ?? [];
-  return word === 'NOPERM' ? missingRight(error) : (REPLIES[word] ?? unreachable(error));
+export function alarmOf(error: unknown): AlarmMessage {
+  if (error instanceof LogFault) return { alarm: 'log_misconfigured', detail: error.message };
+  const message = error instanceof Error ? error.message : '';
+  if (/NOPERM|no permissions/.test(message)) {
+    return { alarm: 'log_misconfigured', detail: missingRight(message) };
+  }
+  const [word = ''] = /^[A-Z]+/.exec(message) ?? [];
+  const alarm = SETTINGS.has(word) ? 'log_misconfigured' : 'log_unreachable';
+  return { alarm, detail: REPLIES[word] ?? unreachable(error) };
 }
 
-function missingRight({ message }: Error): string {
+function missingRight(message: string): string {
   const [, command] = /'([\w|]{1,40})' command/.exec(message) ?? [];
   const right = command === undefined ? 'to one of its commands or keys' : `+${command}`;
   return `the ACL of the Redis user lacks a right: grant ${right}`;
 }
 
-function unreachable({ code }: NodeJS.ErrnoException): string {
+function unreachable(error: unknown): string {
+  const { code } = Object(error) as NodeJS.ErrnoException;
   const isCode = typeof code === 'string' && /^[A-Z_]{2,40}$/.test(code);
   return `Redis cannot be reached${isCode ? ` (${code})` : ''}`;
 }

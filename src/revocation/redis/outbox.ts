@@ -2,7 +2,7 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 
 import { publishAlarm } from '../../core/channels.js';
 import { latestWall } from '../../core/clock.js';
-import type { Errand } from '../../core/revocation-log.js';
+import type { Errand, RevocationLogContext } from '../../core/revocation-log.js';
 import type { SealedErrand } from './appender.js';
 import { Pause } from './pause.js';
 import type { RedisLink } from './redis-link.js';
@@ -38,7 +38,8 @@ export class Outbox {
     private readonly link: RedisLink,
     private readonly setup: LogSetup,
     private readonly secretKey: Uint8Array,
-    private readonly deliver: (errand: string) => Promise<void>,
+    private readonly courier: Pick<RevocationLogContext, 'deliver'>,
+    private readonly onFault: (error: unknown) => void,
   ) {
     this.#pause = new Pause(setup.clock);
   }
@@ -63,7 +64,7 @@ export class Outbox {
   /** Best effort: an errand that is run once more does no harm. */
   withdraw(errand: Errand): void {
     const id = this.#ids.get(errand);
-    if (id !== undefined) this.#remove(id).catch(() => undefined);
+    if (id !== undefined) this.#remove(id).catch((error: unknown) => this.#fail(error));
   }
 
   /** Runs errands until `stop`. */
@@ -73,13 +74,8 @@ export class Outbox {
     while (!this.#pause.over) {
       await this.#pause.rest(pauseMs * (0.5 + Math.random()));
       if (this.#pause.over) return;
-      try {
-        while (await this.#runSome(restMs)) pauseMs = restMs;
-      } catch {
-        // The outbox may have been wiped, and its group with it.
-        this.#hasGroup = false;
-        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-      }
+      const done = await this.#runAll(restMs).catch((error: unknown) => this.#fail(error));
+      pauseMs = done ? restMs : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     }
   }
 
@@ -88,8 +84,18 @@ export class Outbox {
     this.link.close();
   }
 
-  /** @returns whether there may be more. Rejects as soon as one has to be tried again. */
-  async #runSome(idleMs: number): Promise<boolean> {
+  /** @returns whether all that was due is done */
+  async #runAll(idleMs: number): Promise<boolean> {
+    while (!this.#pause.over) {
+      const rows = await this.#claim(idleMs);
+      if (rows.length === 0) break;
+      const runs = rows.map((row) => this.#run(row).catch((error: unknown) => this.#fail(error)));
+      if ((await Promise.all(runs)).includes(false)) return false;
+    }
+    return true;
+  }
+
+  async #claim(idleMs: number): Promise<readonly Row[]> {
     const { outbox } = this.setup.keys;
     if (!this.#hasGroup) await this.#makeGroup();
     const [, claimed, state] = await this.link.run([
@@ -98,11 +104,7 @@ export class Outbox {
       ['XINFO', 'STREAM', outbox],
     ]);
     this.#length = readStream(state).length;
-    const rows = (claimed as readonly [string, readonly (Row | null)[]])[1];
-    const due = rows.filter((row) => row !== null);
-    const runs = await Promise.allSettled(due.map((row) => this.#run(row)));
-    for (const run of runs) if (run.status === 'rejected') throw run.reason;
-    return due.length > 0 && !this.#pause.over;
+    return (claimed as readonly [string, readonly (Row | null)[]])[1].filter((row) => row !== null);
   }
 
   async #makeGroup(): Promise<void> {
@@ -113,19 +115,33 @@ export class Outbox {
     this.#hasGroup = true;
   }
 
-  async #run([id, fields]: Row): Promise<void> {
+  /** @returns whether it is done with */
+  async #run([id, fields]: Row): Promise<boolean> {
     const [sealed, dueUntilAt] = [valueOf(fields, 'c'), Number(valueOf(fields, 'x'))];
-    if (!(dueUntilAt < latestWall(this.setup.clock))) {
-      const opened = await compactDecrypt(sealed, this.secretKey, ONLY_SEALED).catch(() => {
-        publishAlarm({
-          alarm: 'errand_failed',
-          detail: 'an errand cannot be read: is outbox.secret the same everywhere?',
-        });
-        throw new Error('the errand cannot be read');
-      });
-      await this.deliver(Buffer.from(opened.plaintext).toString());
-    }
+    if (!(dueUntilAt < latestWall(this.setup.clock)) && !(await this.#deliver(sealed)))
+      return false;
     await this.#remove(id);
+    return true;
+  }
+
+  async #deliver(sealed: string): Promise<boolean> {
+    const opened = await this.#open(sealed);
+    if (opened === undefined) return false;
+    return this.courier.deliver(opened).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #open(sealed: string): Promise<string | undefined> {
+    try {
+      const { plaintext } = await compactDecrypt(sealed, this.secretKey, ONLY_SEALED);
+      return Buffer.from(plaintext).toString();
+    } catch {
+      const detail = 'an errand cannot be read: is outbox.secret the same everywhere?';
+      publishAlarm({ alarm: 'errand_failed', detail });
+      return undefined;
+    }
   }
 
   async #remove(id: string): Promise<void> {
@@ -134,6 +150,13 @@ export class Outbox {
       ['XACK', outbox, GROUP, id],
       ['XDEL', outbox, id],
     ]);
+  }
+
+  #fail(error: unknown): false {
+    // The outbox may have been wiped, and its group with it.
+    this.#hasGroup = false;
+    if (!this.#pause.over) this.onFault(error);
+    return false;
   }
 }
 

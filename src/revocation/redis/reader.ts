@@ -43,6 +43,7 @@ export class Reader {
     const listening = this.#bell.listen(
       () => prover.cursor,
       () => this.#ring(),
+      onFault,
     );
     while (!this.#pause.over) {
       try {

@@ -11,7 +11,7 @@ import { Appender } from './appender.js';
 import { Healer } from './healer.js';
 import { Janitor } from './janitor.js';
 import { Lease } from './lease.js';
-import { describeFault, LogFault } from './log-fault.js';
+import { alarmOf, LogFault } from './log-fault.js';
 import { Outbox } from './outbox.js';
 import { BEGINNING, Prover } from './prover.js';
 import { Reader } from './reader.js';
@@ -99,7 +99,7 @@ export class RedisRevocationLog extends RevocationLog {
     const link = (): RedisLink => new RedisLink(setup.connect, setup.clock, setup.rpcTimeoutMs);
     const links = { reader: link(), bell: link() };
     const onFault = (error: unknown): void => {
-      report(error);
+      publishAlarm(alarmOf(error));
       if (error instanceof LogFault && error.isFinal) onHopeless(error);
     };
 
@@ -124,18 +124,11 @@ export class RedisRevocationLog extends RevocationLog {
     const check = new ServerCheck(links.reader, setup);
     const janitor = new Janitor(links.reader, setup);
     const reader = new Reader(links, { check, prover, healer, janitor }, setup);
-    const outbox =
-      setup.outboxKey &&
-      new Outbox(link(), setup, setup.outboxKey, (errand) => context.deliver(errand));
+    const outbox = setup.outboxKey && new Outbox(link(), setup, setup.outboxKey, context, onFault);
 
     const ended = Promise.all([reader.run(onLive, onFault), outbox?.work()]);
     // Whoever waits to become live learns that it will not happen.
     void ended.then(() => onHopeless(new Error('the revocation log was stopped')));
     return { lease, appender, reader, outbox, ended };
   }
-}
-
-function report(error: unknown): void {
-  const alarm = error instanceof LogFault ? 'log_misconfigured' : 'log_unreachable';
-  publishAlarm({ alarm, detail: describeFault(error) });
 }
