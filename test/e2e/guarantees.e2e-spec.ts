@@ -2,9 +2,15 @@ import { afterEach, expect, it } from '@jest/globals';
 import { createClient } from 'redis';
 
 import { nodeRedis } from '../../src/redis.js';
+import { Janitor } from '../../src/revocation/redis/janitor.js';
+import { type RedisLogOptions, setUp } from '../../src/revocation/redis/log-setup.js';
+import { RedisLink } from '../../src/revocation/redis/redis-link.js';
 import { failureOf, eventually, statusOf } from '../harness/scene.js';
-import { FleetScene, live, LOG, MAX_STALENESS, type Member } from '../harness/fleet-scene.js';
+import { FleetScene, live, LOG, MAX_STALENESS, type Member, META } from '../harness/fleet-scene.js';
+import { plainContext } from '../harness/plain-context.js';
 import { describeWithRedis } from '../harness/with-redis.js';
+
+const KEY = 'A'.repeat(22);
 
 let scene: FleetScene;
 
@@ -162,6 +168,35 @@ describeWithRedis('What a fleet guarantees', () => {
     const other = await scene.join();
     expect(await statusOf(other, token)).toBe(401);
     expect(await statusOf(other, scene.signIn())).toBe(200);
+  });
+
+  it('G9 bounded: what no token can need any more leaves the log, and nothing before its time', async () => {
+    scene = await FleetScene.set({ begunMsAgo: 0 });
+    const lifetimeMs = 3_600_000;
+    const horizonAt = Date.now() - lifetimeMs - 600_000;
+    const write = (at: number, key: string): Promise<unknown> =>
+      scene.redis.send('XADD', LOG, `${at}-*`, 'v', '1', 'k', 'o', 'f', key, 'x', `${at + 1}`);
+    await scene.redis.send('HSET', META, 'genesis', '1');
+    for (let place = 0; place < 350; place += 1) await write(horizonAt - 2_000 + place, KEY);
+    const needed = Array.from({ length: 10 }, (_, place) => horizonAt + 30_000 + place);
+    for (const at of needed) await write(at, KEY);
+
+    const connect = nodeRedis(createClient, { url: scene.redis.url });
+    const options = { connect, prefix: 'genauth:rev', outboxKey: undefined } as RedisLogOptions;
+    const setup = setUp(options, plainContext({ maxTokenLifetimeMs: lifetimeMs }));
+    const link = new RedisLink(connect, setup.clock, 2_000);
+    await new Janitor(link, setup).trim();
+    link.close();
+
+    const rows = (await scene.redis.send('XRANGE', LOG, '-', '+')) as [string][];
+    const left = rows.map(([id]) => Number.parseInt(id));
+    expect(left.filter((at) => at > horizonAt)).toEqual(needed);
+    // Redis trims in blocks of a hundred, and the newest of the old entries stays.
+    expect(left.length).toBeLessThan(needed.length + 102);
+    expect(left.length).toBeGreaterThan(needed.length);
+    // Whoever reads it now still relies on it for every token that can be alive.
+    const member = await scene.join({ module: { maxTokenLifetime: lifetimeMs } });
+    expect(member.tokens.freshness().coveredSince).toBeLessThan(Date.now() - lifetimeMs);
   });
 
   it('G10 race: a verification that was under way when the denial arrived is refused', async () => {
