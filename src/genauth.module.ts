@@ -13,6 +13,7 @@ import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js
 import { GenAuthFilter } from './http/genauth.filter.js';
 import { GenAuthGuard } from './http/genauth.guard.js';
 import { RevocationListeners } from './http/revocation-listeners.js';
+import { Intake } from './intake.js';
 import { OperatorLog } from './operator-log.js';
 import { resolveOptions } from './resolve-options.js';
 import { RevocationIndex } from './revocation/revocation-index.js';
@@ -87,6 +88,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     Applications,
     Revoker,
     TokenRevoker,
+    Intake,
     TokenVerification,
     TokenService,
     GenAuthGuard,
@@ -94,7 +96,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     RevocationListeners,
     OperatorLog,
   ],
-  exports: [TokenService, GenAuthGuard, Clock],
+  // The last three are for the doors; no entry names them.
+  exports: [TokenService, GenAuthGuard, Clock, ResolvedOptions, Applications, Intake],
 })
 export class GenAuthModule extends ConfigurableModuleClass {
   /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */

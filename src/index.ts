@@ -1,4 +1,9 @@
-export type { AlarmMessage, RefusalMessage, RevocationMessage } from './core/channels.js';
+export type {
+  AlarmMessage,
+  NewsMessage,
+  RefusalMessage,
+  RevocationMessage,
+} from './core/channels.js';
 export { Clock } from './core/clock.js';
 export type { Demands } from './core/demands.js';
 export {
@@ -19,10 +24,12 @@ export type { Principal } from './core/principal.js';
 export {
   reaches,
   type Digest,
+  type DoorSource,
   type Revocation,
   type RevocationEvent,
   type RevocationKind,
   type RevocationSource,
+  type WatermarkKind,
 } from './core/revocation.js';
 export {
   GenAuthModule,

@@ -6,7 +6,6 @@ import { Clock, latestWall } from './core/clock.js';
 import { failed, type RevocationReceipt } from './core/errors.js';
 import { instantOf, type Principal } from './core/principal.js';
 import {
-  cutAt,
   isAimedAt,
   type Revocation,
   type RevocationEvent,
@@ -18,14 +17,12 @@ import { GenAuthClient } from './genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from './genauth.options.js';
 import { RevocationIndex, type Verdict } from './revocation/revocation-index.js';
 import { type Errand, type Freshness, RevocationLog } from './core/revocation-log.js';
+import { CutBounds, type CutTime } from './cut-bounds.js';
 import { UnsettledCuts } from './unsettled-cuts.js';
 import { Applications } from './verify/applications.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Token } from './verify/compact-jws.js';
 import type { Verified } from './verify/token-verifier.js';
-
-/** A cut may lie this far ahead of the moment it is made. */
-const MOST_AHEAD_MS = 300_000;
 
 /** Who says that something is revoked, and why. */
 export interface Cause {
@@ -42,6 +39,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   readonly #events = new Subject<RevocationEvent>();
   readonly #forgetting = new Set<Promise<void>>();
   readonly #unsettled = new UnsettledCuts((cut) => this.index.askedThrough(cut));
+  readonly #bounds: CutBounds;
   #runErrand: (errand: string) => Promise<void> = () => Promise.resolve();
   #started: Promise<void> = Promise.resolve();
   #wasLive = false;
@@ -56,7 +54,9 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     private readonly cache: PrincipalCache,
     private readonly client: GenAuthClient,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#bounds = new CutBounds(options, client, clock);
+  }
 
   onModuleInit(): void {
     const { maxTokenLifetimeMs, maxStalenessMs } = this.options;
@@ -118,6 +118,11 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     return this.index.hasTombstone(token.id, expiresAt);
   }
 
+  /** Whether the fact is known here. */
+  knows(fact: Revocation): boolean {
+    return this.index.holds(fact);
+  }
+
   /** Denies a token that GenAuth says is dead. In this process only: the others can ask as well. */
   bury({ id, expiresAt }: Principal): void {
     const fact: Revocation = { kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt };
@@ -145,35 +150,34 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * As `deny`, for everything issued to the target up to now, or before `at`.
+   * As `deny`, for everything issued to the target up to the time of the cut.
    *
-   * @param unsettledBy the token that GenAuth is yet to be told of; its word on the boundary counts after
-   *   `settle`
    * @returns the facts, for the log
    */
   cut(
     application: ResolvedApplication,
     { kind, ids }: Target,
     cause: Cause,
-    { at, unsettledBy }: { readonly at?: number | undefined; readonly unsettledBy?: string } = {},
+    time: CutTime = {},
   ): Revocation[] {
-    const now = latestWall(this.clock);
-    const cutoff = Math.min(at ?? now, now + MOST_AHEAD_MS);
-    const bounds = this.#boundsOf(application, cutoff, unsettledBy !== undefined);
-    const keepUntilAt = Math.max(cutoff, now) + this.options.maxTokenLifetimeMs;
+    const bounds = this.#bounds.of(application, kind, time);
+    const latestAt = Math.max(bounds.refusedThroughAt, latestWall(this.clock));
+    const keepUntilAt = latestAt + this.options.maxTokenLifetimeMs;
     const issuers = kind === 'issuer' ? ids : application.issuers;
     const cuts = issuers.map((issuer): Revocation => {
       const key = watermarkKey(kind, issuer, ...(kind === 'issuer' ? [] : ids));
       return { kind, key, ...bounds, keepUntilAt };
     });
+    const { at, happenedAt, unsettledBy } = time;
+    const isNow = at === undefined && happenedAt === undefined;
     const watermarks = this.#unsettled.made(
       cuts,
       unsettledBy && `${application.appId} ${unsettledBy}`,
     );
-    const seen = at === undefined ? this.#seenAfter({ kind, ids }, bounds.refusedThroughAt) : [];
+    const seen = isNow ? this.#seenAfter({ kind, ids }, bounds.refusedThroughAt) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
-    if (at === undefined) this.index.datePresented(watermarks);
+    if (isNow) this.index.datePresented(watermarks);
     return facts;
   }
 
@@ -184,7 +188,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
    * @returns the facts, for the log
    */
   settle(application: ResolvedApplication, cause: string): Revocation[] {
-    const { askedThroughAt } = this.#boundsOf(application, latestWall(this.clock), true);
+    const { askedThroughAt } = this.#bounds.ofSettled(application);
     const facts = this.#unsettled.settle(`${application.appId} ${cause}`, askedThroughAt);
     this.index.apply(facts);
     return facts;
@@ -210,19 +214,6 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /**
-   * What is dead, and what only GenAuth can judge. About a cut that GenAuth is not told of its word is worth
-   * little, so nothing it says of its clock may turn a refusal into a question; and whoever names an
-   * instant that is yet to come wants everything up to there refused.
-   */
-  #boundsOf(application: ResolvedApplication, cutoff: number, isTold: boolean) {
-    if (cutoff > latestWall(this.clock))
-      return { refusedThroughAt: cutoff, askedThroughAt: cutoff };
-    const { lowMs, highMs } = this.client.offsetOf(application);
-    const unknownMs = this.options.clockToleranceMs;
-    return cutAt(cutoff, { lowMs: isTold ? lowMs : Math.max(lowMs, -unknownMs), highMs });
-  }
-
   /** Tombstones for tokens of the target that were seen here: on the boundary or not, they are older than now. */
   #seenAfter(target: Target, refusedThroughAt: number): Revocation[] {
     return this.cache
@@ -236,6 +227,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     // What a log reads before it is first live is history: it denies, but nothing has just happened.
     if (source === 'log' && !this.#wasLive) return;
     for (const fact of news) {
+      // A message that was taken is no revocation; those it told of are.
+      if (fact.kind === 'message') continue;
       const forgetting = this.cache.forget(fact).catch(() => undefined);
       this.#forgetting.add(forgetting);
       void forgetting.finally(() => this.#forgetting.delete(forgetting));

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 
 import type { TokenRefusal, Unavailability } from './errors.js';
+import type { DoorSource } from './revocation.js';
 
 /** A request or call was refused. Published on `genauth:refusal`. */
 export interface RefusalMessage {
@@ -40,11 +41,25 @@ export interface RevocationMessage {
   readonly source: string;
 }
 
+/** A message came through a door. Published on `genauth:news`; holds nothing of what it said. */
+export interface NewsMessage {
+  readonly source: DoorSource;
+  /**
+   * `taken`: made into revocations, or of a kind that asks for none. `repeated`: it had been taken before.
+   * `refused`: it is not to be believed. `not_understood`: believed, and of no use. `unavailable`: it could
+   * not be judged or made durable, and is to be told again.
+   */
+  readonly outcome: 'taken' | 'repeated' | 'refused' | 'not_understood' | 'unavailable';
+  /** One sentence for the operator: names the rule or member at fault, never its value. */
+  readonly detail?: string;
+}
+
 /** `node:diagnostics_channel` channels for operators; nothing is built when nobody subscribed. */
 export const channels = {
   refusal: channel('genauth:refusal'),
   alarm: channel('genauth:alarm'),
   revocation: channel('genauth:revocation'),
+  news: channel('genauth:news'),
 } as const;
 
 export function publishRefusal(message: RefusalMessage): void {
@@ -57,4 +72,8 @@ export function publishAlarm(message: AlarmMessage): void {
 
 export function publishRevocation(message: RevocationMessage): void {
   if (channels.revocation.hasSubscribers) channels.revocation.publish(message);
+}
+
+export function publishNews(message: NewsMessage): void {
+  if (channels.news.hasSubscribers) channels.news.publish(message);
 }

@@ -3,8 +3,20 @@ import { hash } from 'node:crypto';
 import type { ClockOffset } from './issuer-clock.js';
 import { clientsOf, type Principal } from './principal.js';
 
-/** What a revocation is aimed at. All but `token` and `jti` are watermarks: "issued up to then". */
-export type RevocationKind = 'token' | 'jti' | 'session' | 'subject' | 'client' | 'issuer';
+/** What a watermark is aimed at: everything of one of these, issued up to then. */
+export type WatermarkKind = 'session' | 'subject' | 'client' | 'issuer';
+
+/**
+ * What a fact is about: one token, or everything of a target. `message` is about neither: it remembers that
+ * a message from outside was taken, so that it counts once, and refuses nothing.
+ */
+export type RevocationKind = 'token' | 'jti' | 'message' | WatermarkKind;
+
+const WATERMARKS: ReadonlySet<string> = new Set(['session', 'subject', 'client', 'issuer']);
+
+export function isWatermark(kind: RevocationKind): kind is WatermarkKind {
+  return WATERMARKS.has(kind);
+}
 
 /** The first 16 bytes of a SHA-256, base64url: 22 characters. */
 export type Digest = string;
@@ -28,11 +40,14 @@ export interface Revocation {
   readonly settledThroughAt?: number;
   /** `token`: when the token itself expires, exactly; absent when that is not known. */
   readonly expiresAt?: number;
-  /** No token that is covered can be alive after this instant. */
+  /** No token that is covered can be alive, and no message be told again, after this instant. */
   readonly keepUntilAt: number;
 }
 
-/** Who reported a revocation: one of our own methods, GenAuth when asked, or the log (another process). */
+/**
+ * Who reported a revocation: one of our own methods, GenAuth when asked, a door that news from outside came
+ * through, or the log (another process).
+ */
 export type RevocationSource =
   | 'revoke'
   | 'revokeSubject'
@@ -40,7 +55,11 @@ export type RevocationSource =
   | 'revokeClient'
   | 'revokeIssuer'
   | 'introspection'
+  | DoorSource
   | 'log';
+
+/** The doors that news from outside comes through. */
+export type DoorSource = 'backchannelLogout' | 'webhook' | 'securityEvent' | 'eventHub';
 
 /** A revocation that has just taken effect in this process. */
 export interface RevocationEvent extends Revocation {
@@ -65,7 +84,7 @@ export function opaqueKey(token: string): Digest {
 
 /** Key of a watermark. `ids` as the issuer writes them; a client may be narrowed to one subject. */
 export function watermarkKey(
-  kind: Exclude<RevocationKind, 'token' | 'jti'>,
+  kind: WatermarkKind,
   issuer: string,
   ...ids: readonly string[]
 ): Digest {
@@ -75,6 +94,11 @@ export function watermarkKey(
 /** Key for a revocation that arrives without its token, in an authenticated event of the issuer. */
 export function jtiKey(issuer: string, jti: string): Digest {
   return digest(`j|${JSON.stringify([issuer, jti])}`);
+}
+
+/** Identity of a message from outside: who wrote it, and the name it gave it. */
+export function messageKey(issuer: string, jti: string): Digest {
+  return digest(`m|${JSON.stringify([issuer, jti])}`);
 }
 
 /**
@@ -87,6 +111,22 @@ export function cutAt(
   clock: ClockOffset,
 ): { readonly refusedThroughAt: number; readonly askedThroughAt: number } {
   return { refusedThroughAt: at + clock.lowMs - 1_000, askedThroughAt: at + clock.highMs };
+}
+
+/**
+ * As `cutAt`, for something that happened at an instant which the issuer's own clock says, in whole seconds.
+ * Whatever came of a session that ended belongs to it; whoever else was cut off may have come back within
+ * that second.
+ */
+export function cutWhen(
+  kind: WatermarkKind,
+  happenedAt: number,
+): { readonly refusedThroughAt: number; readonly askedThroughAt: number } {
+  const askedThroughAt = happenedAt + 999;
+  return {
+    refusedThroughAt: kind === 'session' ? askedThroughAt : happenedAt - 1_000,
+    askedThroughAt,
+  };
 }
 
 /** One key of each kind under which a revocation may reach the principal; several for a client. */
@@ -129,7 +169,7 @@ export function reaches(revocation: Revocation, principal: Principal): boolean {
 
 /** A watermark without its issuer: a kind, and the ids that name its target. */
 export interface Target {
-  readonly kind: 'session' | 'subject' | 'client' | 'issuer';
+  readonly kind: WatermarkKind;
   readonly ids: readonly string[];
 }
 

@@ -1,7 +1,12 @@
 import { type Clock, latestWall } from '../core/clock.js';
 import type { Principal } from '../core/principal.js';
 import type { Freshness } from '../core/revocation-log.js';
-import type { Digest, Revocation, RevocationKind } from '../core/revocation.js';
+import {
+  type Digest,
+  isWatermark,
+  type Revocation,
+  type RevocationKind,
+} from '../core/revocation.js';
 import { idWords, type Words, wordsOf } from './digest-words.js';
 import { Tombstones } from './tombstones.js';
 import type { Open } from './watermark-table.js';
@@ -169,13 +174,14 @@ export class RevocationIndex {
     if (fact.keepUntilAt + this.#outliveMs <= now) return false;
     const key = wordsOf(fact.key);
     if (!this.#has(fact, key) && !this.#hasRoom(fact, now)) return false;
-    return fact.kind === 'token' || fact.kind === 'jti'
-      ? this.#tombstones.add(fact, key, now + this.retainMs + this.#outliveMs)
-      : this.#watermarks.raise(fact, key, now, this.#version + 1);
+    return isWatermark(fact.kind)
+      ? this.#watermarks.raise(fact, key, now, this.#version + 1)
+      : this.#tombstones.add(fact, key, now + this.retainMs + this.#outliveMs);
   }
 
   #has({ kind, expiresAt = NaN }: Revocation, key: Words): boolean {
     if (kind === 'token') return this.#tombstones.has(key, expiresAt);
+    if (kind === 'message') return this.#tombstones.hasMessage(key);
     return kind === 'jti' ? this.#tombstones.hasJti(key) : this.#watermarks.has(kind, key);
   }
 

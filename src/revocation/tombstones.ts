@@ -7,24 +7,25 @@ import { keysFrom, TARGET_KINDS, targetWords, type Words } from './digest-words.
 const MINUTE_MS = 60_000;
 const JTI = TARGET_KINDS.indexOf('jti');
 
-/** Single tokens that are dead, in at most 40 bytes each. */
+/** Single tokens that are dead, and single messages that were taken, in at most 40 bytes each. */
 export class Tombstones {
   /** One table a minute of `exp`, so that a dead minute is dropped whole. */
   readonly #minutes = new Map<number, DigestTable>();
   /** By the key alone: tokens without a known `exp`, or with one beyond the horizon. */
   readonly #loose = new DatedDigests();
   readonly #jtis = new DatedDigests();
+  readonly #messages = new DatedDigests();
   #dated = 0;
 
   /** @param outliveMs how long they are kept after what they deny is dead */
   constructor(private readonly outliveMs: number) {}
 
   get size(): number {
-    return this.#dated + this.#loose.size + this.#jtis.size;
+    return this.#dated + this.#loose.size + this.#jtis.size + this.#messages.size;
   }
 
   get bytes(): number {
-    let bytes = this.#loose.bytes + this.#jtis.bytes;
+    let bytes = this.#loose.bytes + this.#jtis.bytes + this.#messages.bytes;
     for (const table of this.#minutes.values()) bytes += table.bytes;
     return bytes;
   }
@@ -38,6 +39,10 @@ export class Tombstones {
 
   hasJti(key: Words): boolean {
     return this.#jtis.has(key);
+  }
+
+  hasMessage(key: Words): boolean {
+    return this.#messages.has(key);
   }
 
   /** Whether the principal's `jti` was revoked. */
@@ -58,6 +63,7 @@ export class Tombstones {
   ): boolean {
     const untilSecond = (keepUntilAt + this.outliveMs) / 1_000;
     if (kind === 'jti') return this.#jtis.add(key, untilSecond);
+    if (kind === 'message') return this.#messages.add(key, untilSecond);
     if (!(expiresAt <= horizon) || (this.#loose.size > 0 && this.#loose.has(key))) {
       return this.#loose.add(key, untilSecond);
     }
@@ -79,6 +85,7 @@ export class Tombstones {
     }
     this.#loose.sweep(now / 1_000);
     this.#jtis.sweep(now / 1_000);
+    this.#messages.sweep(now / 1_000);
   }
 
   /**
@@ -95,9 +102,14 @@ export class Tombstones {
     }
     yield* this.#sideOf('token', this.#loose, now);
     yield* this.#sideOf('jti', this.#jtis, now);
+    yield* this.#sideOf('message', this.#messages, now);
   }
 
-  *#sideOf(kind: 'token' | 'jti', side: DatedDigests, now: () => number): Generator<Revocation> {
+  *#sideOf(
+    kind: 'token' | 'jti' | 'message',
+    side: DatedDigests,
+    now: () => number,
+  ): Generator<Revocation> {
     for (const [key, untilSecond] of side.entries()) {
       const keepUntilAt = untilSecond * 1_000 - this.outliveMs;
       // Seconds were rounded up; what was only to be kept until now must not seem to last.

@@ -1,4 +1,4 @@
-import type { Revocation, RevocationKind } from '../../core/revocation.js';
+import { isWatermark, type Revocation, type RevocationKind } from '../../core/revocation.js';
 
 /** A cut may lie this far ahead of the moment its entry was written; readers take what is beyond as that. */
 const MOST_AHEAD_MS = 300_000;
@@ -8,6 +8,7 @@ const KINDS = new Map<string, RevocationKind>([
   ['t', 'token'],
   ['o', 'token'],
   ['j', 'jti'],
+  ['m', 'message'],
   ['s', 'session'],
   ['u', 'subject'],
   ['c', 'client'],
@@ -70,7 +71,7 @@ function factIn(fields: ReadonlyMap<string, string>, writtenAt: number): Revocat
   const keepUntilAt = instantIn(fields, 'x');
   if (!kind || !/^[\w-]{22}$/.test(key) || keepUntilAt === undefined) return undefined;
   if (letter === 't') return { kind, key, expiresAt: keepUntilAt, keepUntilAt };
-  if (kind === 'token' || kind === 'jti') return { kind, key, keepUntilAt };
+  if (!isWatermark(kind)) return { kind, key, keepUntilAt };
   const cut = cutIn(fields, writtenAt);
   return cut && { kind, key, ...cut, keepUntilAt };
 }
