@@ -8,7 +8,9 @@ import type { JsonObject } from './json.js';
 import { principalOf } from './principal.js';
 import {
   cutAt,
+  cutWhen,
   jtiKey,
+  messageKey,
   opaqueKey,
   reaches,
   type Revocation,
@@ -40,6 +42,7 @@ describe('the keys of revocations', () => {
       signedKey('a'),
       opaqueKey('a'),
       jtiKey('a', 'b'),
+      messageKey('a', 'b'),
       watermarkKey('issuer', 'a'),
     ]) {
       expect(key).toMatch(/^[\w-]{21}[AQgw]$/);
@@ -72,6 +75,8 @@ describe('the keys of revocations', () => {
           key('client', [ISSUER, first, second]),
         );
         expect(jtiKey(left, right)).not.toBe(jtiKey(first, second));
+        expect(messageKey(left, right)).not.toBe(messageKey(first, second));
+        expect(messageKey(first, second)).not.toBe(jtiKey(first, second));
       }),
       { numRuns: 1_000 },
     );
@@ -256,3 +261,23 @@ function key(kind: (typeof WATERMARKS)[number], names: readonly string[]): strin
   const [issuer = '', ...ids] = names;
   return watermarkKey(kind, issuer, ...ids);
 }
+
+describe('a cut at an instant that the issuer says', () => {
+  const HAPPENED = ISSUED * 1_000;
+
+  it.each(['subject', 'client', 'issuer'] as const)(
+    'refuses what was issued in the seconds before it, and asks about that second: %s',
+    (kind) => {
+      const bounds = cutWhen(kind, HAPPENED);
+      expect(bounds).toEqual({
+        refusedThroughAt: HAPPENED - 1_000,
+        askedThroughAt: HAPPENED + 999,
+      });
+    },
+  );
+
+  it('refuses everything that a session has led to by then: nobody comes back into it', () => {
+    const end = HAPPENED + 999;
+    expect(cutWhen('session', HAPPENED)).toEqual({ refusedThroughAt: end, askedThroughAt: end });
+  });
+});

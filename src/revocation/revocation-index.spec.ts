@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.js';
 import { type Principal, principalOf } from '../core/principal.js';
 import {
   jtiKey,
+  messageKey,
   opaqueKey,
   reaches,
   type Revocation,
@@ -121,6 +122,24 @@ describe('a tombstone', () => {
     expect(index.check(token('three'), lenient).is).toBe('accepted');
     const elsewhere = token('four', { jti: 'jti', iss: OTHER_ISSUER });
     expect(index.check(elsewhere, lenient).is).toBe('accepted');
+  });
+
+  it('of a message refuses nothing: it is known until it cannot be told again, and then dropped', () => {
+    const { clock, index } = scene();
+    const fact = {
+      kind: 'message',
+      key: messageKey(ISSUER, 'jti'),
+      keepUntilAt: START + HOUR,
+    } as const;
+    expect(index.apply([fact])).toEqual([fact]);
+    expect(index.apply([fact])).toEqual([]);
+    expect(index.holds(fact)).toBe(true);
+    expect([...index.held()]).toEqual([fact]);
+    expect(index.check(token('one', { jti: 'jti' }), lenient).is).toBe('accepted');
+    clock.advance(2 * HOUR);
+    index.apply([]);
+    expect(index.holds(fact)).toBe(false);
+    expect(index.size).toBe(0);
   });
 
   it('by a forged text names only itself: the same jti and subject stay accepted', () => {
