@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { ControlledLog } from '../test/harness/controlled-log.js';
-import type { GuardedApp } from '../test/harness/guarded-app.js';
-import { failureOf, Scene, statusOf } from '../test/harness/scene.js';
-import { channels, type NewsMessage } from './core/channels.js';
-import type { RevocationEvent } from './core/revocation.js';
-import { ResolvedOptions } from './genauth.options.js';
-import { Intake, type News } from './intake.js';
+import { ControlledLog } from '../harness/controlled-log.js';
+import type { GuardedApp } from '../harness/guarded-app.js';
+import { failureOf, Scene, statusOf } from '../harness/scene.js';
+import { channels, type NewsMessage } from '../../src/core/channels.js';
+import type { RevocationEvent } from '../../src/core/revocation.js';
+import { ResolvedOptions } from '../../src/genauth.options.js';
+import { Intake, type News } from '../../src/intake.js';
 
 let scene: Scene;
 let log: ControlledLog;
