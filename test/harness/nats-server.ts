@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +27,7 @@ interface Place {
 /** A nats-server of one's own with JetStream, on a free port and in a directory of its own. */
 export class NatsServer {
   readonly #dir = mkdtempSync(join(tmpdir(), 'nats-'));
+  readonly #copy = join(this.#dir, 'copy');
   #child: ChildProcess | undefined;
 
   private constructor(private readonly place: Place) {}
@@ -108,6 +109,17 @@ export class NatsServer {
 
   thaw(): void {
     this.#child?.kill('SIGCONT');
+  }
+
+  /** Keeps a copy of its data. For a server that is down. */
+  backUp(): void {
+    cpSync(join(this.#dir, 'jetstream'), this.#copy, { recursive: true });
+  }
+
+  /** Puts the copy in the place of its data. For a server that is down. */
+  restore(): void {
+    rmSync(join(this.#dir, 'jetstream'), { recursive: true });
+    cpSync(this.#copy, join(this.#dir, 'jetstream'), { recursive: true });
   }
 
   /** Ends it and removes its data. */

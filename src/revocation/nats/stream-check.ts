@@ -117,7 +117,9 @@ function faultOf(config: JsonObject, { stream, replicas }: LogSetup): string | u
   ];
   for (const [name, value] of needed) {
     const theirs = config[name] ?? false;
-    if (theirs !== value) return `has '${name}' ${String(theirs)}: it must be ${String(value)}`;
+    if (theirs !== value) {
+      return `has '${name}' ${JSON.stringify(theirs)}: it must be ${JSON.stringify(value)}`;
+    }
   }
   if (JSON.stringify(subjects) !== JSON.stringify([`${stream}.>`])) {
     return `has other 'subjects': they must be '${stream}.>' alone`;

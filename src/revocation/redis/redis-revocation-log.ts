@@ -1,5 +1,6 @@
 import type { AlarmMessage } from '../../core/channels.js';
 import type { RevocationLogContext } from '../../core/revocation-log.js';
+import type { Revocation } from '../../core/revocation.js';
 import { Appender } from '../fleet/appender.js';
 import { FleetLog, type FleetParts, type FleetReports } from '../fleet/fleet-log.js';
 import { Healer } from '../fleet/healer.js';
@@ -27,19 +28,16 @@ export class RedisRevocationLog extends FleetLog {
     return alarmOf(error);
   }
 
-  protected override assemble(
-    context: RevocationLogContext,
-    { onLive, onFault }: FleetReports,
-  ): FleetParts {
+  protected override assemble(context: RevocationLogContext, reports: FleetReports): FleetParts {
+    const { onLive, onFault } = reports;
     const setup = setUp(this.options, context);
     const lease = new Lease(setup.clock, context.maxStalenessMs);
     const recent = new RecentFacts(setup.clock, setup.overlapMs);
     const links = { reader: linkOf(setup), bell: linkOf(setup) };
-    const appender = new Appender(new RedisWriter(linkOf(setup), setup), setup, {
-      onWritten: (facts) => recent.add(facts),
-      onOverflow: () => healer.schedule('all'),
-      onFault,
-    });
+    const onWritten = (facts: readonly Revocation[]): void => recent.add(facts);
+    const onOverflow = (): void => healer.schedule('all');
+    const writer = new RedisWriter(linkOf(setup), setup);
+    const appender = new Appender(writer, setup, { onWritten, onOverflow, onFault });
     const healer = new Healer(
       {
         inLog: (from) => factsInLog(links.reader, setup, from),
@@ -62,20 +60,25 @@ export class RedisRevocationLog extends FleetLog {
       links: [links.reader, links.bell],
     };
     const reader = new Reader(parts, setup);
-    const outbox =
-      setup.outboxKey && new Outbox(linkOf(setup), setup, setup.outboxKey, context, onFault);
+    const { outboxKey } = setup;
+    const outbox = outboxKey && new Outbox(linkOf(setup), setup, outboxKey, context, onFault);
     return {
       lease,
       outbox,
-      append: async (facts, errand) => {
-        const sealed = errand && (await outbox?.seal(errand));
-        const id = await appender.append(facts, sealed);
-        if (errand && id !== undefined) outbox?.remember(errand, id);
-      },
+      append: appending(appender, outbox),
       stop: () => [reader, appender, outbox].forEach((part) => part?.stop()),
       ended: Promise.all([reader.run(onLive, onFault), outbox?.work()]),
     };
   }
+}
+
+/** Facts, and their errand where there is an outbox. */
+function appending(appender: Appender, outbox: Outbox | undefined): FleetParts['append'] {
+  return async (facts, errand) => {
+    const sealed = errand && (await outbox?.seal(errand));
+    const id = await appender.append(facts, sealed);
+    if (errand && id !== undefined) outbox?.remember(errand, id);
+  };
 }
 
 function linkOf({ connect, clock, rpcTimeoutMs }: LogSetup): RedisLink {
