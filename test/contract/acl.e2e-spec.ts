@@ -18,7 +18,7 @@ import { RedisLink } from '../../src/revocation/redis/redis-link.js';
 import { plainContext, tombstone } from '../harness/plain-context.js';
 import { RedisServer } from '../harness/redis-server.js';
 import { eventually } from '../harness/scene.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 /** The rights that the documents ask for. */
 const CONNECTING = ['auth', 'hello', 'ping'];

@@ -8,7 +8,7 @@ import { createClient } from 'redis';
 import { ioredis, nodeRedis, type RedisConnect, type RedisConnection } from '../../src/redis.js';
 import { RedisServer } from '../harness/redis-server.js';
 import { eventually } from '../harness/scene.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 interface Login {
   readonly username?: string;

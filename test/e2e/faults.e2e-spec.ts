@@ -9,7 +9,7 @@ import { nodeRedis } from '../../src/redis.js';
 import { FleetScene, live, LOG, MAX_STALENESS, type Member, META } from '../harness/fleet-scene.js';
 import { RedisServer } from '../harness/redis-server.js';
 import { eventually, failureOf, statusOf } from '../harness/scene.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 const DURABLE = { args: ['--appendonly', 'yes', '--appendfsync', 'always'] };
 

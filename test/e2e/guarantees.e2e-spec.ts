@@ -8,7 +8,7 @@ import { RedisLink } from '../../src/revocation/redis/redis-link.js';
 import { failureOf, eventually, statusOf } from '../harness/scene.js';
 import { FleetScene, live, LOG, MAX_STALENESS, type Member, META } from '../harness/fleet-scene.js';
 import { plainContext } from '../harness/plain-context.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 const KEY = 'A'.repeat(22);
 

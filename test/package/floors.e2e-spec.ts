@@ -40,6 +40,10 @@ describe('an import', () => {
     ['src/revocation/probe.ts', 'jose'],
     ['src/revocation/redis/probe.ts', '../../verify/claims.js'],
     ['src/revocation/redis/probe.ts', '../../http/bearer.js'],
+    ['src/revocation/redis/probe.ts', '../nats/prover.js'],
+    ['src/revocation/nats/probe.ts', '../redis/prover.js'],
+    ['src/revocation/nats/probe.ts', '@nats-io/transport-node'],
+    ['src/revocation/fleet/probe.ts', '../redis/prover.js'],
     ['src/token.service.ts', './http/bearer.js'],
     ['src/revoker.ts', './genauth.module.js'],
     ['src/http/probe.ts', '../genauth.module.js'],
@@ -53,6 +57,7 @@ describe('an import', () => {
     ['src/http/probe.ts', '../token.service.js'],
     ['src/revoker.ts', './verify/claims.js'],
     ['src/revocation/redis/probe.ts', '../../core/clock.js'],
+    ['src/revocation/nats/probe.ts', '../fleet/lease.js'],
   ])('of a floor below does not: %s of %s', async (file, imported) => {
     expect(await lint(file, imported)).not.toContain('no-restricted-imports');
   });

@@ -17,6 +17,7 @@ export interface Ablation {
 
 const LONGEST_MS = 600_000;
 const REDIS = 'src/revocation/redis';
+const FLEET = 'src/revocation/fleet';
 
 export const ablations: readonly Ablation[] = [
   {
@@ -38,12 +39,12 @@ export const ablations: readonly Ablation[] = [
     first: 1,
     patches: [
       {
-        file: `${REDIS}/lease.js`,
+        file: `${FLEET}/lease.js`,
         find: 'ageMs > this.maxStalenessMs',
         replace: 'false',
       },
       {
-        file: `${REDIS}/reader.js`,
+        file: `${FLEET}/reader.js`,
         find: 'await this.#pause.wait(this.setup.heartbeatMs);',
         replace: 'await this.#pause.wait(1e9);',
       },
@@ -55,7 +56,7 @@ export const ablations: readonly Ablation[] = [
     first: 1,
     patches: [
       {
-        file: `${REDIS}/lease.js`,
+        file: `${FLEET}/lease.js`,
         find: 'ageMs > this.maxStalenessMs',
         replace: 'false',
       },
@@ -81,12 +82,12 @@ export const ablations: readonly Ablation[] = [
       {
         file: `${REDIS}/bell.js`,
         find: 'if (reply !== null)',
-        replace: 'if (reply !== null) this.pause.jump(reply);\n                if (reply !== null)',
+        replace: 'if (reply !== null) this.jump(reply);\n                if (reply !== null)',
       },
       {
-        file: `${REDIS}/reader.js`,
-        find: 'const asides = ',
-        replace: 'this.#bellPause.jump = (reply) => prover.jump(reply);\n        const asides = ',
+        file: `${REDIS}/redis-revocation-log.js`,
+        find: 'const reader = ',
+        replace: 'parts.bell.jump = (reply) => prover.jump(reply);\n        const reader = ',
       },
       {
         file: `${REDIS}/prover.js`,
@@ -114,12 +115,12 @@ export const ablations: readonly Ablation[] = [
     first: 1,
     patches: [
       {
-        file: `${REDIS}/lease.js`,
+        file: `${FLEET}/lease.js`,
         find: "return 'catching-up';",
         replace: "return 'live';",
       },
       {
-        file: `${REDIS}/lease.js`,
+        file: `${FLEET}/lease.js`,
         find: '#coveredSince = Infinity;',
         replace: '#coveredSince = -Infinity;',
       },
@@ -131,7 +132,7 @@ export const ablations: readonly Ablation[] = [
     first: 1,
     patches: [
       {
-        file: `${REDIS}/appender.js`,
+        file: `${REDIS}/redis-writer.js`,
         find: 'if (replicas > 0)',
         replace: 'if (false)',
       },

@@ -1,41 +1,41 @@
-import type { Pause } from './pause.js';
-import type { RedisLink } from './redis-link.js';
+import type { Bell } from '../fleet/reader.js';
+import { Pause } from '../fleet/pause.js';
 import type { LogSetup } from './log-setup.js';
+import type { RedisLink } from './redis-link.js';
 
 /** How long the server holds a read that finds nothing. */
 const BLOCK_MS = 1_000;
 
 /**
- * Rings when there is something new to read. It only saves waiting: what it hears moves nothing, since a
- * late reply of an old master would jump over entries with lower ids.
+ * Rings when an entry was added. What it hears moves nothing, since a late reply of an old master would
+ * jump over entries with lower ids.
  */
-export class Bell {
+export class RedisBell implements Bell {
+  readonly #pause: Pause;
+
+  /** @param cursor what is after it was not read yet */
   constructor(
     private readonly link: RedisLink,
-    private readonly pause: Pause,
+    private readonly cursor: () => string,
     private readonly setup: LogSetup,
-  ) {}
+  ) {
+    this.#pause = new Pause(setup.clock);
+  }
 
-  /**
-   * Listens until the pause is over.
-   *
-   * @param cursor what is after it was not read yet
-   * @param ring resolves when somebody has tried to read
-   */
-  async listen(
-    cursor: () => string,
-    ring: () => Promise<void>,
-    onFault: (error: unknown) => void,
-  ): Promise<void> {
+  async listen(ring: () => Promise<void>, onFault: (error: unknown) => void): Promise<void> {
     const read = ['XREAD', 'COUNT', '1', 'BLOCK', `${BLOCK_MS}`, 'STREAMS', this.setup.keys.log];
-    while (!this.pause.over) {
+    while (!this.#pause.over) {
       try {
-        const [reply] = await this.link.run([[...read, cursor()]], BLOCK_MS);
+        const [reply] = await this.link.run([[...read, this.cursor()]], BLOCK_MS);
         if (reply !== null) await ring();
       } catch (error) {
-        if (!this.pause.over) onFault(error);
-        await this.pause.rest(this.setup.heartbeatMs * (0.5 + Math.random()));
+        if (!this.#pause.over) onFault(error);
+        await this.#pause.rest(this.setup.heartbeatMs * (0.5 + Math.random()));
       }
     }
+  }
+
+  stop(): void {
+    this.#pause.end();
   }
 }

@@ -1,7 +1,7 @@
 import type { RedisLink } from './redis-link.js';
 import type { LogSetup } from './log-setup.js';
 import { instantOfTime } from './server-state.js';
-import type { Row } from './wire.js';
+import type { Row } from './stream-id.js';
 
 /** Entries are kept this much longer than any token can live. */
 const GRACE_MS = 600_000;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.js';
 import type { RevocationLogContext } from '../../core/revocation-log.js';
+import type { FleetSetup } from '../fleet/fleet-setup.js';
 import type { RedisConnect } from './redis-connection.js';
 
 /** The options of the log with every default filled in. */
@@ -19,9 +19,7 @@ export interface RedisLogOptions {
 }
 
 /** The options, and what the application says when the log starts. */
-export interface LogSetup extends RedisLogOptions {
-  readonly clock: Clock;
-  readonly maxTokenLifetimeMs: number;
+export interface LogSetup extends FleetSetup, RedisLogOptions {
   readonly keys: LogKeys;
 }
 

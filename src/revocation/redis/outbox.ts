@@ -3,12 +3,12 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 import { publishAlarm } from '../../core/channels.js';
 import { latestWall } from '../../core/clock.js';
 import type { Errand, RevocationLogContext } from '../../core/revocation-log.js';
-import type { SealedErrand } from './appender.js';
-import { Pause } from './pause.js';
+import type { SealedErrand } from '../fleet/appender.js';
+import { Pause } from '../fleet/pause.js';
 import type { RedisLink } from './redis-link.js';
 import type { LogSetup } from './log-setup.js';
 import { readStream } from './server-state.js';
-import type { Row } from './wire.js';
+import type { Row } from './stream-id.js';
 
 /** One group, one consumer: which process runs an errand does not matter, and nothing is left behind by restarts. */
 const GROUP = 'genauth';

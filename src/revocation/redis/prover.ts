@@ -1,17 +1,18 @@
 import { publishAlarm } from '../../core/channels.js';
 import type { Revocation } from '../../core/revocation.js';
-import type { Healer } from './healer.js';
-import { type Lease, momentOf } from './lease.js';
-import { LogFault } from './log-fault.js';
+import type { Healer } from '../fleet/healer.js';
+import { type Lease, momentOf } from '../fleet/lease.js';
+import { LogFault } from '../fleet/log-fault.js';
+import { markerOf, readEntry } from '../fleet/wire.js';
 import type { RedisLink } from './redis-link.js';
 import type { LogSetup } from './log-setup.js';
 import { readState, type ServerState } from './server-state.js';
-import { instantOfId, isEarlier, markerOf, readEntry, type Row } from './wire.js';
+import { instantOfId, isEarlier, type Row } from './stream-id.js';
 
 /** The cursor of a reader that has read nothing. */
-export const BEGINNING = '0-0';
+const BEGINNING = '0-0';
 /** Entries of one look: more would keep the event loop too long. */
-export const PAGE = 1_000;
+const PAGE = 1_000;
 
 /**
  * Reads the log to its end, again and again, and renews the lease each time it has. It alone moves the
@@ -82,11 +83,11 @@ export class Prover {
   #takeIn(rows: readonly Row[], aheadMs: number): void {
     const { maxTokenLifetimeMs, overlapMs } = this.setup;
     const facts: Revocation[] = [];
-    for (const row of rows) {
-      const writtenAt = instantOfId(row[0]) + aheadMs;
-      const entry = readEntry(row, writtenAt, maxTokenLifetimeMs);
+    for (const [id, fields] of rows) {
+      const writtenAt = instantOfId(id) + aheadMs;
+      const entry = readEntry(fields, writtenAt, maxTokenLifetimeMs);
       if (entry.is === 'fact') facts.push(entry.fact);
-      else if (entry.is === 'marker') this.#noteBeginning(instantOfId(row[0]), entry.term);
+      else if (entry.is === 'marker') this.#noteBeginning(instantOfId(id), entry.fields.get('m'));
       else this.#distrust(entry.untilAt);
     }
     const last = rows.at(-1);
@@ -124,7 +125,7 @@ export class Prover {
     this.#added = 0;
     this.#begunAt = 0;
     this.#begunTerm = undefined;
-    this.healer.schedule('all', BEGINNING);
+    this.healer.schedule('all');
     publishAlarm({ alarm: 'log_replaced', detail: 'the revocation log was wiped or replaced' });
   }
 
@@ -155,7 +156,7 @@ export class Prover {
     const { log, meta } = this.setup.keys;
     const replies = await this.link.transact([
       ['HSETNX', meta, 'genesis', `${now}`],
-      ['XADD', log, '*', ...markerOf(replicationId)],
+      ['XADD', log, '*', ...markerOf('m', replicationId)],
     ]);
     for (const reply of replies) if (reply instanceof Error) throw reply;
   }

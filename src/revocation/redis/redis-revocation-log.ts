@@ -1,134 +1,86 @@
-import { publishAlarm } from '../../core/channels.js';
-import { GenAuthOptionsError } from '../../core/errors.js';
-import {
-  type Errand,
-  type Freshness,
-  RevocationLog,
-  type RevocationLogContext,
-} from '../../core/revocation-log.js';
+import type { AlarmMessage } from '../../core/channels.js';
+import type { RevocationLogContext } from '../../core/revocation-log.js';
 import type { Revocation } from '../../core/revocation.js';
-import { Appender } from './appender.js';
-import { Healer } from './healer.js';
+import { Appender } from '../fleet/appender.js';
+import { FleetLog, type FleetParts, type FleetReports } from '../fleet/fleet-log.js';
+import { Healer } from '../fleet/healer.js';
+import { Lease } from '../fleet/lease.js';
+import { Reader } from '../fleet/reader.js';
+import { RecentFacts } from '../fleet/recent-facts.js';
+import { RedisBell } from './bell.js';
 import { Janitor } from './janitor.js';
-import { Lease } from './lease.js';
-import { alarmOf, LogFault } from './log-fault.js';
+import { factsInLog } from './log-reading.js';
+import { type LogSetup, type RedisLogOptions, setUp } from './log-setup.js';
 import { Outbox } from './outbox.js';
-import { BEGINNING, Prover } from './prover.js';
-import { Reader } from './reader.js';
-import { RecentFacts } from './recent-facts.js';
+import { Prover } from './prover.js';
+import { alarmOf } from './redis-alarm.js';
 import { RedisLink } from './redis-link.js';
-import { type RedisLogOptions, setUp } from './log-setup.js';
+import { RedisWriter } from './redis-writer.js';
 import { ServerCheck } from './server-check.js';
 
-/** What exists once the log was started. */
-interface Running {
-  readonly lease: Lease;
-  readonly appender: Appender;
-  readonly reader: Reader;
-  readonly outbox: Outbox | undefined;
-  readonly ended: Promise<unknown>;
-}
-
-const NOT_STARTED: Freshness = { state: 'catching-up', ageMs: Infinity, coveredSince: Infinity };
-
 /** Revocations shared by a fleet through one Redis stream. Made by `redisRevocationLog`. */
-export class RedisRevocationLog extends RevocationLog {
-  #running: Running | undefined;
-
+export class RedisRevocationLog extends FleetLog {
   constructor(private readonly options: RedisLogOptions) {
-    super();
+    super(options);
   }
 
-  override get keepsErrands(): boolean {
-    return this.#running?.outbox?.hasRoom ?? false;
+  protected override alarmOf(error: unknown): AlarmMessage {
+    return alarmOf(error);
   }
 
-  /** @throws {GenAuthOptionsError} maxStaleness leaves no time for a heartbeat */
-  override start(context: RevocationLogContext): Promise<void> {
-    const { heartbeatMs, rpcTimeoutMs } = this.options;
-    if (context.maxStalenessMs <= heartbeatMs + rpcTimeoutMs) {
-      throw new GenAuthOptionsError([
-        `revocation.maxStaleness must be longer than heartbeat and rpcTimeout of the log together (${heartbeatMs + rpcTimeoutMs} ms): raise it or lower these`,
-      ]);
-    }
-    if (this.#running) throw new Error('a revocation log serves one application: make another');
-    return new Promise((resolve, reject) => {
-      this.#running = this.#assemble(context, resolve, reject);
-    });
-  }
-
-  override async append(facts: readonly Revocation[], errand?: Errand): Promise<void> {
-    const { appender, outbox } = this.#started();
-    if (!errand || !outbox) {
-      await appender.append(facts);
-      return;
-    }
-    const id = await appender.append(facts, await outbox.seal(errand));
-    if (id !== undefined) outbox.remember(errand, id);
-  }
-
-  override withdraw(errand: Errand): void {
-    this.#running?.outbox?.withdraw(errand);
-  }
-
-  override freshness(): Freshness {
-    return this.#running?.lease.freshness() ?? NOT_STARTED;
-  }
-
-  override async stop(): Promise<void> {
-    if (!this.#running) return;
-    const { lease, appender, reader, outbox, ended } = this.#running;
-    lease.stop();
-    for (const part of [reader, appender, outbox]) part?.stop();
-    await ended;
-  }
-
-  #started(): Running {
-    if (!this.#running || this.freshness().state === 'stopped') {
-      throw new Error('the revocation log is not running');
-    }
-    return this.#running;
-  }
-
-  #assemble(
-    context: RevocationLogContext,
-    onLive: () => void,
-    onHopeless: (error: Error) => void,
-  ): Running {
+  protected override assemble(context: RevocationLogContext, reports: FleetReports): FleetParts {
+    const { onLive, onFault } = reports;
     const setup = setUp(this.options, context);
-    const link = (): RedisLink => new RedisLink(setup.connect, setup.clock, setup.rpcTimeoutMs);
-    const links = { reader: link(), bell: link() };
-    const onFault = (error: unknown): void => {
-      publishAlarm(alarmOf(error));
-      if (error instanceof LogFault && error.isFinal) onHopeless(error);
-    };
-
     const lease = new Lease(setup.clock, context.maxStalenessMs);
     const recent = new RecentFacts(setup.clock, setup.overlapMs);
-    const appender = new Appender(link(), setup, {
-      onWritten: (facts) => recent.add(facts),
-      onOverflow: () => healer.schedule('all', BEGINNING),
-      onFault,
-    });
+    const links = { reader: linkOf(setup), bell: linkOf(setup) };
+    const onWritten = (facts: readonly Revocation[]): void => recent.add(facts);
+    const onOverflow = (): void => healer.schedule('all');
+    const writer = new RedisWriter(linkOf(setup), setup);
+    const appender = new Appender(writer, setup, { onWritten, onOverflow, onFault });
     const healer = new Healer(
-      links.reader,
-      recent,
+      {
+        inLog: (from) => factsInLog(links.reader, setup, from),
+        held: () => context.held(),
+        recent,
+      },
       setup,
-      () => context.held(),
       (facts) => appender.appendLater(facts),
     );
     const prover = new Prover(links.reader, lease, healer, setup, (facts, isRecent) => {
       context.apply(facts);
       if (isRecent) recent.add(facts);
     });
-    const check = new ServerCheck(links.reader, setup);
-    const janitor = new Janitor(links.reader, setup);
-    const reader = new Reader(links, { check, prover, healer, janitor }, setup);
-    const outbox = setup.outboxKey && new Outbox(link(), setup, setup.outboxKey, context, onFault);
-
-    const ended = Promise.all([reader.run(onLive, onFault), outbox?.work()]);
-    // Whoever waits to become live learns that it will not happen.
-    void ended.then(() => onHopeless(new Error('the revocation log was stopped')));
-    return { lease, appender, reader, outbox, ended };
+    const parts = {
+      check: new ServerCheck(links.reader, setup),
+      prover,
+      healer,
+      janitor: setup.janitor ? new Janitor(links.reader, setup) : undefined,
+      bell: new RedisBell(links.bell, () => prover.cursor, setup),
+      links: [links.reader, links.bell],
+    };
+    const reader = new Reader(parts, setup);
+    const { outboxKey } = setup;
+    const outbox = outboxKey && new Outbox(linkOf(setup), setup, outboxKey, context, onFault);
+    return {
+      lease,
+      outbox,
+      append: appending(appender, outbox),
+      stop: () => [reader, appender, outbox].forEach((part) => part?.stop()),
+      ended: Promise.all([reader.run(onLive, onFault), outbox?.work()]),
+    };
   }
+}
+
+/** Facts, and their errand where there is an outbox. */
+function appending(appender: Appender, outbox: Outbox | undefined): FleetParts['append'] {
+  return async (facts, errand) => {
+    const sealed = errand && (await outbox?.seal(errand));
+    const id = await appender.append(facts, sealed);
+    if (errand && id !== undefined) outbox?.remember(errand, id);
+  };
+}
+
+function linkOf({ connect, clock, rpcTimeoutMs }: LogSetup): RedisLink {
+  return new RedisLink(connect, clock, rpcTimeoutMs);
 }

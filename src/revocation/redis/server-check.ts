@@ -1,5 +1,5 @@
 import { publishAlarm } from '../../core/channels.js';
-import { LogFault } from './log-fault.js';
+import { LogFault } from '../fleet/log-fault.js';
 import type { RedisLink } from './redis-link.js';
 import type { LogSetup } from './log-setup.js';
 import { readInfo } from './server-state.js';

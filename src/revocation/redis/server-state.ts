@@ -1,4 +1,4 @@
-import type { Row } from './wire.js';
+import type { Row } from './stream-id.js';
 
 /** What one atomic look at the server shows. */
 export interface ServerState {

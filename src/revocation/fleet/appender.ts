@@ -1,13 +1,9 @@
 import { latestWall } from '../../core/clock.js';
 import type { Revocation } from '../../core/revocation.js';
-import { LogFault } from './log-fault.js';
+import type { FleetSetup } from './fleet-setup.js';
 import { Pause } from './pause.js';
-import type { Command, RedisLink } from './redis-link.js';
-import type { LogSetup } from './log-setup.js';
-import { readInfo } from './server-state.js';
-import { fieldsOf } from './wire.js';
 
-/** Entries of one transaction. */
+/** Entries that are written at once. */
 const MOST_AT_ONCE = 256;
 /** Facts that wait to be written; beyond, the index alone keeps them until the log is healed. */
 const MOST_WAITING = 100_000;
@@ -19,35 +15,31 @@ export interface SealedErrand {
 }
 
 /** Entries that are written together or not at all. */
-interface Parcel {
+export interface Parcel {
   readonly facts: readonly Revocation[];
   readonly errand: SealedErrand | undefined;
+}
+
+/** Parcels that are written at once. The same object as long as it is the same attempt that is repeated. */
+export type Group = readonly Parcel[];
+
+/** Writes to the log. */
+export interface Writer {
+  /**
+   * Resolves when all of the group is as durable as configured, with the ids of its errands in order. What
+   * was rejected is tried again, with the same object: a log must not grow by retrying.
+   */
+  write(group: Group): Promise<readonly string[]>;
+  /** Ends its connection. */
+  close(): void;
+}
+
+/** A parcel, and who waits for it. */
+interface Consignment extends Parcel {
   /** Nobody is served by it any more after this instant. */
   readonly dueUntilAt: number;
   readonly done: (errandId: string | undefined) => void;
   readonly failed: (error: Error) => void;
-}
-
-/** Parcels of one transaction, and what is known of it. */
-interface Group {
-  readonly parcels: readonly Parcel[];
-  /** The ids of their entries, in order, once they were added. */
-  ids: readonly unknown[] | undefined;
-  /** Which connection added them, and under which master. */
-  generation?: number;
-  term: string;
-  /** How often too few replicas have confirmed it. */
-  misses: number;
-}
-
-const REPLICATION: Command = ['INFO', 'replication'];
-
-function termIn(reply: unknown): string {
-  return readInfo(String(reply)).get('master_replid') ?? '';
-}
-
-function isPowerOfTwo(count: number): boolean {
-  return (count & (count - 1)) === 0;
 }
 
 /** What an appender reports. */
@@ -59,17 +51,17 @@ export interface AppenderListener {
   onFault(error: unknown): void;
 }
 
-/** Writes facts in groups: one transaction under way, whatever comes meanwhile goes into the next. */
+/** Writes facts in groups: one under way, whatever comes meanwhile goes into the next. */
 export class Appender {
-  readonly #waiting: Parcel[] = [];
+  readonly #waiting: Consignment[] = [];
   readonly #pause: Pause;
-  #group: Group | undefined;
+  #group: readonly Consignment[] | undefined;
   #waitingFacts = 0;
   #writing = false;
 
   constructor(
-    private readonly link: RedisLink,
-    private readonly setup: LogSetup,
+    private readonly writer: Writer,
+    private readonly setup: FleetSetup,
     private readonly listener: AppenderListener,
   ) {
     this.#pause = new Pause(setup.clock);
@@ -106,15 +98,15 @@ export class Appender {
   /** Ends everything; what waits is rejected. */
   stop(): void {
     this.#pause.end();
-    this.link.close();
+    this.writer.close();
     for (const { failed } of this.#waiting.splice(0)) failed(new Error('the log was stopped'));
   }
 
   #enqueue(
     facts: readonly Revocation[],
     errand: SealedErrand | undefined,
-    done: Parcel['done'],
-    failed: Parcel['failed'],
+    done: Consignment['done'],
+    failed: Consignment['failed'],
   ): void {
     if (this.#waitingFacts + facts.length > MOST_WAITING) {
       this.listener.onOverflow();
@@ -132,15 +124,9 @@ export class Appender {
     if (this.#writing) return;
     this.#writing = true;
     while (this.#waiting.length > 0 && !this.#pause.over) {
-      const group = (this.#group ??= {
-        parcels: this.#nextParcels(),
-        ids: undefined,
-        term: '',
-        misses: 0,
-      });
+      const group = (this.#group ??= this.#nextGroup());
       try {
-        await this.#makeDurable(group);
-        this.#settle(group);
+        this.#settle(group, await this.writer.write(group));
       } catch (error) {
         this.listener.onFault(error);
         await this.#pause.rest(this.setup.heartbeatMs * (0.25 + Math.random() / 4));
@@ -150,7 +136,7 @@ export class Appender {
     this.#writing = false;
   }
 
-  #nextParcels(): readonly Parcel[] {
+  #nextGroup(): readonly Consignment[] {
     let entries = 0;
     const end = this.#waiting.findIndex(({ facts, errand }, place) => {
       entries += facts.length + (errand ? 1 : 0);
@@ -159,57 +145,14 @@ export class Appender {
     return this.#waiting.slice(0, end < 0 ? this.#waiting.length : end);
   }
 
-  /** What was added but not confirmed is not added again, unless that may be lost: a log must not grow by retrying. */
-  async #makeDurable(group: Group): Promise<void> {
-    if (group.ids === undefined || group.generation !== this.link.generation)
-      await this.#add(group);
-    const { replicas } = this.setup;
-    if (replicas > 0) await this.#awaitReplicas(group, replicas);
-  }
-
-  async #add(group: Group): Promise<void> {
-    const { log, outbox } = this.setup.keys;
-    const commands = group.parcels.flatMap(({ facts, errand }): Command[] => [
-      ...facts.map((fact) => ['XADD', log, '*', ...fieldsOf(fact)]),
-      ...(errand ? [['XADD', outbox, '*', ...errand.fields]] : []),
-    ]);
-    const replies = await this.link.transact([...commands, REPLICATION]);
-    for (const reply of replies) if (reply instanceof Error) throw reply;
-    group.term = termIn(replies.pop());
-    group.ids = replies;
-    group.generation = this.link.generation;
-  }
-
-  /**
-   * On the connection that wrote, since WAIT speaks of its writes only; and another term of the master may
-   * not have begun, since its count of writes says nothing about those of the one before.
-   */
-  async #awaitReplicas(group: Group, replicas: number): Promise<void> {
-    const { rpcTimeoutMs } = this.setup;
-    const wait = ['WAIT', `${replicas}`, `${rpcTimeoutMs}`];
-    const [reached, replication] = await this.link.run([wait, REPLICATION], rpcTimeoutMs);
-    if (group.generation === this.link.generation && termIn(replication) === group.term) {
-      if (Number(reached) >= replicas) return;
-      group.misses += 1;
-      // Perhaps this master was replaced without knowing; adding it again ever more seldom does no harm.
-      if (isPowerOfTwo(group.misses)) this.link.drop();
-      throw new LogFault(
-        `durability.replicas asks for ${replicas}, and ${Number(reached)} confirmed`,
-      );
-    }
-    group.ids = undefined;
-    throw new Error('another master took over');
-  }
-
-  #settle({ parcels, ids = [] }: Group): void {
+  #settle(group: readonly Consignment[], errandIds: readonly string[]): void {
     this.#group = undefined;
-    this.#waiting.splice(0, parcels.length);
+    this.#waiting.splice(0, group.length);
     let place = 0;
-    for (const { facts, errand, done } of parcels) {
+    for (const { facts, errand, done } of group) {
       this.#waitingFacts -= facts.length;
-      place += facts.length;
       this.listener.onWritten(facts);
-      done(errand ? String(ids[place++]) : undefined);
+      done(errand && errandIds[place++]);
     }
   }
 

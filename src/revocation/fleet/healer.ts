@@ -1,11 +1,20 @@
 import type { Revocation } from '../../core/revocation.js';
 import { RevocationIndex } from '../revocation-index.js';
+import type { FleetSetup } from './fleet-setup.js';
 import type { RecentFacts } from './recent-facts.js';
-import type { RedisLink } from './redis-link.js';
-import type { LogSetup } from './log-setup.js';
-import { readEntry, type Row } from './wire.js';
 
+/** Facts that are compared at a time. */
 const PAGE = 1_000;
+
+/** What a healer compares and brings back. */
+export interface HealerSources {
+  /** The facts in the log, after a place or all of them, page by page. */
+  inLog(from: string | undefined): AsyncIterable<readonly Revocation[]>;
+  /** Every fact that this process knows. */
+  held(): Iterable<Revocation>;
+  /** Those of the last minutes. Without them everything is compared. */
+  readonly recent?: RecentFacts;
+}
 
 /** What may be missing: the facts of the last minutes, or anything at all. */
 export type Scope = 'recent' | 'all';
@@ -15,21 +24,20 @@ export type Scope = 'recent' | 'all';
  * choosing, and only what the others have not brought back by then.
  */
 export class Healer {
-  #scheduled: { readonly scope: Scope; readonly from: string } | undefined;
+  #scheduled: { readonly scope: Scope; readonly from: string | undefined } | undefined;
   #running = false;
 
   constructor(
-    private readonly link: RedisLink,
-    private readonly recent: RecentFacts,
-    private readonly setup: LogSetup,
-    private readonly held: () => Iterable<Revocation>,
+    private readonly sources: HealerSources,
+    private readonly setup: FleetSetup,
     private readonly append: (facts: readonly Revocation[]) => void,
   ) {}
 
   /** @param from the log is complete up to here */
-  schedule(scope: Scope, from: string): void {
-    const isAll = scope === 'all' || this.#scheduled?.scope === 'all' || !this.recent.complete;
-    this.#scheduled = isAll ? { scope: 'all', from: '0-0' } : { scope, from };
+  schedule(scope: Scope, from?: string): void {
+    const isComplete = this.sources.recent?.complete ?? false;
+    const isAll = scope === 'all' || this.#scheduled?.scope === 'all' || !isComplete;
+    this.#scheduled = isAll ? { scope: 'all', from: undefined } : { scope, from };
   }
 
   /** Brings back what is missing, if that was asked for. Rejects when that failed; it is then still asked for. */
@@ -48,19 +56,11 @@ export class Healer {
   }
 
   /** Everything the log holds, in an index of its own. */
-  async #read(from: string): Promise<RevocationIndex> {
-    const { maxTokenLifetimeMs } = this.setup;
-    const present = new RevocationIndex(this.setup.clock, maxTokenLifetimeMs, 0, Infinity);
-    for (let cursor = from; ;) {
-      const command = ['XRANGE', this.setup.keys.log, `(${cursor}`, '+', 'COUNT', `${PAGE}`];
-      const [reply] = await this.link.run([command]);
-      const rows = reply as readonly Row[];
-      present.apply(
-        rows.flatMap((row) => factsIn(row, this.setup.clock.wall(), maxTokenLifetimeMs)),
-      );
-      if (rows.length < PAGE) return present;
-      cursor = (rows.at(-1) as Row)[0];
-    }
+  async #read(from: string | undefined): Promise<RevocationIndex> {
+    const { clock, maxTokenLifetimeMs } = this.setup;
+    const present = new RevocationIndex(clock, maxTokenLifetimeMs, 0, Infinity);
+    for await (const facts of this.sources.inLog(from)) present.apply(facts);
+    return present;
   }
 
   async #bringBack(
@@ -75,15 +75,11 @@ export class Healer {
       if (lacking.length > 0) this.append(lacking);
       await pause(0);
     };
-    for (const fact of scope === 'all' ? this.held() : this.recent.facts()) {
+    const { recent } = this.sources;
+    for (const fact of scope === 'recent' && recent ? recent.facts() : this.sources.held()) {
       page.push(fact);
       if (page.length === PAGE) await flush();
     }
     await flush();
   }
-}
-
-function factsIn(row: Row, now: number, retainMs: number): readonly Revocation[] {
-  const entry = readEntry(row, now, retainMs);
-  return entry.is === 'fact' ? [entry.fact] : [];
 }

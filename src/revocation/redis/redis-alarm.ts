@@ -1,15 +1,5 @@
 import type { AlarmMessage } from '../../core/channels.js';
-
-/** Something an operator has to set right; the message names the setting and holds no secret. */
-export class LogFault extends Error {
-  /** @param isFinal nothing that happens by itself will mend it */
-  constructor(
-    message: string,
-    readonly isFinal = false,
-  ) {
-    super(message);
-  }
-}
+import { LogFault } from '../fleet/log-fault.js';
 
 const REPLIES: Readonly<Record<string, string>> = {
   NOAUTH: 'Redis asks for a password: set it where the client is made',

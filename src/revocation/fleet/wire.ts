@@ -19,19 +19,16 @@ const LETTERS = new Map([...KINDS].map(([letter, kind]) => [kind, letter]));
 /**
  * The fields of the entry that begins a log: whatever was revoked before it is not in there.
  *
- * @param term the replication id of the master, by whose clock that was
+ * @param own names and values in turn, as the kind of log needs them
  */
-export function markerOf(term: string): string[] {
-  return ['v', '1', 'k', 'g', 'm', term];
+export function markerOf(...own: readonly string[]): string[] {
+  return ['v', '1', 'k', 'g', ...own];
 }
-
-/** An entry as Redis gives it: its id, and names and values in turn. */
-export type Row = readonly [id: string, fields: readonly string[]];
 
 /** What an entry says. `unreadable`: something newer or broken, to be respected until then. */
 export type Entry =
   | { readonly is: 'fact'; readonly fact: Revocation }
-  | { readonly is: 'marker'; readonly term: string | undefined }
+  | { readonly is: 'marker'; readonly fields: ReadonlyMap<string, string> }
   | { readonly is: 'unreadable'; readonly untilAt: number };
 
 /** The fields of a fact: `v` version, `k` kind, `f` digest, `r` `a` `s` the instants of a cut, `x` kept until. */
@@ -51,14 +48,15 @@ export function fieldsOf(fact: Revocation): string[] {
 /**
  * Reads an entry.
  *
+ * @param list names and values in turn
  * @param writtenAt when it was written, by the clock of its readers
  * @param retainMs how long an entry matters that does not say so itself
  */
-export function readEntry([, list]: Row, writtenAt: number, retainMs: number): Entry {
+export function readEntry(list: readonly string[], writtenAt: number, retainMs: number): Entry {
   const fields = new Map<string, string>();
   for (let at = 0; at + 1 < list.length; at += 2) fields.set(`${list[at]}`, `${list[at + 1]}`);
   const known = fields.get('v') === '1';
-  if (known && fields.get('k') === 'g') return { is: 'marker', term: fields.get('m') };
+  if (known && fields.get('k') === 'g') return { is: 'marker', fields };
   const fact = known ? factIn(fields, writtenAt) : undefined;
   if (fact) return { is: 'fact', fact };
   return { is: 'unreadable', untilAt: instantIn(fields, 'x') ?? writtenAt + retainMs };
@@ -84,24 +82,8 @@ function cutIn(fields: ReadonlyMap<string, string>, writtenAt: number) {
   return { refusedThroughAt, askedThroughAt, settledThroughAt };
 }
 
-function instantIn(fields: ReadonlyMap<string, string>, name: string): number | undefined {
+/** The instant that a field holds, if it holds one. */
+export function instantIn(fields: ReadonlyMap<string, string>, name: string): number | undefined {
   const text = fields.get(name) ?? '';
   return /^-?\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : undefined;
-}
-
-/** Orders ids of a stream: `milliseconds-sequence`. */
-export function isEarlier(id: string, other: string): boolean {
-  const [ms, seq] = partsOf(id);
-  const [otherMs, otherSeq] = partsOf(other);
-  return ms < otherMs || (ms === otherMs && seq < otherSeq);
-}
-
-/** When an entry was written, by the clock of the server that took it. */
-export function instantOfId(id: string): number {
-  return partsOf(id)[0];
-}
-
-function partsOf(id: string): [ms: number, seq: number] {
-  const [ms = '0', seq = '0'] = id.split('-');
-  return [Number(ms), Number(seq)];
 }

@@ -1,58 +1,55 @@
-import { Bell } from './bell.js';
-import type { Healer } from './healer.js';
-import type { Janitor } from './janitor.js';
+import type { FleetSetup } from './fleet-setup.js';
 import { Pause } from './pause.js';
-import type { Prover } from './prover.js';
-import type { RedisLink } from './redis-link.js';
-import type { LogSetup } from './log-setup.js';
-import type { ServerCheck } from './server-check.js';
 
 const MINUTE_MS = 60_000;
 
-/** The parts of a reader, all but the bell on one connection. */
+/** The parts of a reader. */
 export interface ReaderParts {
-  readonly check: ServerCheck;
-  readonly prover: Prover;
-  readonly healer: Healer;
-  readonly janitor: Janitor;
+  /** Whether the server is set up to hold the log. */
+  readonly check: { check(): Promise<void> };
+  readonly prover: { prove(): Promise<void> };
+  readonly healer: { heal(pause: (ms: number) => Promise<void>): Promise<void> };
+  /** Trims the log, if this process may. */
+  readonly janitor?: { trim(): Promise<void> } | undefined;
+  /** Listens for news until it is stopped. */
+  readonly bell?: Bell;
+  /** Replaced whenever a proof has failed: another connection may lead to a server that is fit. */
+  readonly links: readonly { drop(): void; close(): void }[];
+}
+
+/** Rings when there is something new to read. It only saves waiting: what it hears moves nothing. */
+export interface Bell {
+  /** @param ring resolves when somebody has tried to read */
+  listen(ring: () => Promise<void>, onFault: (error: unknown) => void): Promise<void>;
+  stop(): void;
 }
 
 /** Keeps this process current: proves each heartbeat and at each ring, heals and trims in between. */
 export class Reader {
   readonly #pause: Pause;
   readonly #asides: Pause;
-  readonly #bellPause: Pause;
-  readonly #bell: Bell;
   #attempted: (() => void)[] = [];
 
   constructor(
-    private readonly links: { readonly reader: RedisLink; readonly bell: RedisLink },
     private readonly parts: ReaderParts,
-    private readonly setup: LogSetup,
+    private readonly setup: FleetSetup,
   ) {
     this.#pause = new Pause(setup.clock);
     this.#asides = new Pause(setup.clock);
-    this.#bellPause = new Pause(setup.clock);
-    this.#bell = new Bell(links.bell, this.#bellPause, setup);
   }
 
   /** Reads until `stop`. */
   async run(onProven: () => void, onFault: (error: unknown) => void): Promise<void> {
-    const { prover } = this.parts;
+    const { check, prover, bell, links } = this.parts;
     const asides = this.#tend(onFault);
-    const listening = this.#bell.listen(
-      () => prover.cursor,
-      () => this.#ring(),
-      onFault,
-    );
+    const listening = bell?.listen(() => this.#ring(), onFault);
     while (!this.#pause.over) {
       try {
-        await this.parts.check.check();
+        await check.check();
         await prover.prove();
         onProven();
       } catch (error) {
-        // Whatever it was, another connection may lead to a server that is fit.
-        for (const link of [this.links.reader, this.links.bell]) link.drop();
+        for (const link of links) link.drop();
         if (!this.#pause.over) onFault(error);
       }
       for (const attempted of this.#attempted.splice(0)) attempted();
@@ -63,8 +60,9 @@ export class Reader {
   }
 
   stop(): void {
-    for (const pause of [this.#pause, this.#asides, this.#bellPause]) pause.end();
-    for (const link of [this.links.reader, this.links.bell]) link.close();
+    for (const pause of [this.#pause, this.#asides]) pause.end();
+    this.parts.bell?.stop();
+    for (const link of this.parts.links) link.close();
     for (const attempted of this.#attempted.splice(0)) attempted();
   }
 
@@ -78,7 +76,7 @@ export class Reader {
       trimmedAgoMs += this.setup.heartbeatMs;
       try {
         await healer.heal((ms) => this.#asides.rest(ms));
-        if (trimmedAgoMs < MINUTE_MS || !this.setup.janitor) continue;
+        if (trimmedAgoMs < MINUTE_MS || !janitor) continue;
         trimmedAgoMs = 0;
         await janitor.trim();
       } catch (error) {
