@@ -40,6 +40,7 @@ interface Group {
   misses: number;
 }
 
+const STOPPED = 'the log was stopped';
 const REPLICATION: Command = ['INFO', 'replication'];
 
 function termIn(reply: unknown): string {
@@ -97,17 +98,23 @@ export class Appender {
     });
   }
 
-  /** As `append`, for facts that nobody waits for. */
-  appendLater(facts: readonly Revocation[]): void {
-    const ignore = (): void => {};
-    this.#enqueue(facts, undefined, ignore, ignore);
+  /** As `append`, however long it takes. Resolves also when the facts are given up. */
+  appendLater(facts: readonly Revocation[]): Promise<void> {
+    return new Promise((resolve) =>
+      this.#enqueue(
+        facts,
+        undefined,
+        () => resolve(),
+        () => resolve(),
+      ),
+    );
   }
 
   /** Ends everything; what waits is rejected. */
   stop(): void {
     this.#pause.end();
     this.link.close();
-    for (const { failed } of this.#waiting.splice(0)) failed(new Error('the log was stopped'));
+    for (const { failed } of this.#waiting.splice(0)) failed(new Error(STOPPED));
   }
 
   #enqueue(
@@ -116,6 +123,10 @@ export class Appender {
     done: Parcel['done'],
     failed: Parcel['failed'],
   ): void {
+    if (this.#pause.over) {
+      failed(new Error(STOPPED));
+      return;
+    }
     if (this.#waitingFacts + facts.length > MOST_WAITING) {
       this.listener.onOverflow();
       failed(new Error('too many facts wait for the revocation log'));
@@ -142,8 +153,10 @@ export class Appender {
         await this.#makeDurable(group);
         this.#settle(group);
       } catch (error) {
+        if (this.#pause.over) return;
         this.listener.onFault(error);
-        await this.#pause.rest(this.setup.heartbeatMs * (0.25 + Math.random() / 4));
+        const { heartbeatMs, ackTimeoutMs } = this.setup;
+        await this.#pause.rest(Math.min(heartbeatMs, ackTimeoutMs) * (0.25 + Math.random() / 4));
         this.#giveUpOverdue();
       }
     }
@@ -215,10 +228,12 @@ export class Appender {
 
   #giveUpOverdue(): void {
     const now = latestWall(this.setup.clock);
+    const overdue = this.#waiting.filter(({ dueUntilAt }) => dueUntilAt < now);
+    if (overdue.length === 0) return;
     const due = this.#waiting.filter(({ dueUntilAt }) => dueUntilAt >= now);
-    if (due.length === this.#waiting.length) return;
     this.#group = undefined;
     this.#waiting.splice(0, this.#waiting.length, ...due);
     this.#waitingFacts = due.reduce((sum, { facts }) => sum + facts.length, 0);
+    for (const { failed } of overdue) failed(new Error('nobody is served by it any more'));
   }
 }

@@ -23,7 +23,7 @@ export class Healer {
     private readonly recent: RecentFacts,
     private readonly setup: LogSetup,
     private readonly held: () => Iterable<Revocation>,
-    private readonly append: (facts: readonly Revocation[]) => void,
+    private readonly append: (facts: readonly Revocation[]) => Promise<void>,
   ) {}
 
   /** @param from the log is complete up to here */
@@ -72,7 +72,8 @@ export class Healer {
     const flush = async (): Promise<void> => {
       const lacking = page.filter((fact) => present.apply([fact]).length > 0);
       page = [];
-      if (lacking.length > 0) this.append(lacking);
+      // One page at a time: whoever revokes meanwhile waits behind no more than that.
+      if (lacking.length > 0) await this.append(lacking);
       await pause(0);
     };
     for (const fact of scope === 'all' ? this.held() : this.recent.facts()) {

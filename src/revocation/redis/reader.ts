@@ -38,26 +38,21 @@ export class Reader {
 
   /** Reads until `stop`. */
   async run(onProven: () => void, onFault: (error: unknown) => void): Promise<void> {
-    const { prover } = this.parts;
     const asides = this.#tend(onFault);
     const listening = this.#bell.listen(
-      () => prover.cursor,
+      () => this.parts.prover.cursor,
       () => this.#ring(),
       onFault,
     );
     while (!this.#pause.over) {
-      try {
-        await this.parts.check.check();
-        await prover.prove();
-        onProven();
-      } catch (error) {
-        // Whatever it was, another connection may lead to a server that is fit.
-        for (const link of [this.links.reader, this.links.bell]) link.drop();
-        if (!this.#pause.over) onFault(error);
-      }
+      const isProven = await this.#attempt(onProven, onFault);
       for (const attempted of this.#attempted.splice(0)) attempted();
-      await this.#pause.rest(this.setup.minPollGapMs);
-      await this.#pause.wait(this.setup.heartbeatMs);
+      // What could not be read rings at once again, and would do so without end.
+      if (!isProven) await this.#pause.rest(this.setup.heartbeatMs);
+      else {
+        await this.#pause.rest(this.setup.minPollGapMs);
+        await this.#pause.wait(this.setup.heartbeatMs);
+      }
     }
     await Promise.all([asides, listening]);
   }
@@ -66,6 +61,21 @@ export class Reader {
     for (const pause of [this.#pause, this.#asides, this.#bellPause]) pause.end();
     for (const link of [this.links.reader, this.links.bell]) link.close();
     for (const attempted of this.#attempted.splice(0)) attempted();
+  }
+
+  /** @returns whether this process is current */
+  async #attempt(onProven: () => void, onFault: (error: unknown) => void): Promise<boolean> {
+    try {
+      await this.parts.check.check();
+      await this.parts.prover.prove();
+      onProven();
+      return true;
+    } catch (error) {
+      // Whatever it was, another connection may lead to a server that is fit.
+      for (const link of [this.links.reader, this.links.bell]) link.drop();
+      if (!this.#pause.over) onFault(error);
+      return false;
+    }
   }
 
   /** What need not happen at once: brings back what the log lost, and trims it. */

@@ -39,7 +39,8 @@ export class RedisLink {
       return await this.#within(this.deadlineMs + extraMs, async () => {
         const connection = await connecting;
         if (this.#connecting !== connecting) throw new Error('the connection was replaced');
-        return Promise.all(commands.map((command) => connection.send(command)));
+        // Also what is thrown at once must not leave the others without anybody to hear of them.
+        return Promise.all(commands.map(async (command) => connection.send(command)));
       });
     } catch (error) {
       this.#drop(connecting);

@@ -24,6 +24,9 @@ export function markerOf(term: string): string[] {
   return ['v', '1', 'k', 'g', 'm', term];
 }
 
+/** The last instant that an entry can name. */
+const LAST_INSTANT = 999_999_999_999_999;
+
 /** An entry as Redis gives it: its id, and names and values in turn. */
 export type Row = readonly [id: string, fields: readonly string[]];
 
@@ -42,9 +45,15 @@ export function fieldsOf(fact: Revocation): string[] {
   if (refusedThroughAt !== undefined) {
     const { askedThroughAt = refusedThroughAt } = fact;
     const { settledThroughAt = askedThroughAt } = fact;
-    fields.push('r', `${refusedThroughAt}`, 'a', `${askedThroughAt}`, 's', `${settledThroughAt}`);
+    fields.push('r', textOf(refusedThroughAt), 'a', textOf(askedThroughAt));
+    fields.push('s', textOf(settledThroughAt));
   }
-  return [...fields, 'x', `${expiresAt ?? keepUntilAt}`];
+  return [...fields, 'x', textOf(expiresAt ?? keepUntilAt)];
+}
+
+/** What cannot be written, for example an expiry in the wrong unit, is as far away as can be. */
+function textOf(instant: number): string {
+  return `${Math.min(Math.max(instant, -LAST_INSTANT), LAST_INSTANT)}`;
 }
 
 /**
@@ -60,7 +69,10 @@ export function readEntry([, list]: Row, writtenAt: number, retainMs: number): E
   if (known && fields.get('k') === 'g') return { is: 'marker', term: fields.get('m') };
   const fact = known ? factIn(fields, writtenAt) : undefined;
   if (fact) return { is: 'fact', fact };
-  return { is: 'unreadable', untilAt: instantIn(fields, 'x') ?? writtenAt + retainMs };
+  // No token that is issued by then can be alive later, whatever the entry says.
+  const longest = writtenAt + MOST_AHEAD_MS + retainMs;
+  const untilAt = Math.min(instantIn(fields, 'x') ?? writtenAt + retainMs, longest);
+  return { is: 'unreadable', untilAt };
 }
 
 function factIn(fields: ReadonlyMap<string, string>, writtenAt: number): Revocation | undefined {
