@@ -1,4 +1,6 @@
-import { expect, it, describe } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+
+import { describe, expect, it } from '@jest/globals';
 
 import type { Revocation } from '../../core/revocation.js';
 import { tombstone } from '../../../test/harness/plain-context.js';
@@ -33,7 +35,7 @@ describe('Healer', () => {
     let most = 0;
     const { server, healer } = scene(held, async (page) => {
       most = Math.max(most, (waiting += page.length));
-      await atOnce();
+      await turn();
       waiting -= page.length;
       written.push(...page);
     });

@@ -113,9 +113,9 @@ describe('Prover', () => {
       await prover.prove();
       lease.revoke();
       const replies: unknown[] = [['1', '2'], 'role:master', '3', [], []];
-      replies[place] = new Error('WRONGTYPE');
+      replies[place] = new Error('WRONGTYPE of a key');
       server.answer = ([name]) => (name === 'EXEC' ? replies : undefined);
-      await expect(prover.prove()).rejects.toThrow();
+      await expect(prover.prove()).rejects.toThrow('WRONGTYPE');
       expect(lease.freshness().state).toBe('catching-up');
     },
   );
@@ -193,6 +193,7 @@ describe('Prover', () => {
     const [before, genesis] = [fact(), server.node.data.field(META, 'genesis') ?? ''];
     add(before);
     await prover.prove();
+    await server.pass(10_000);
     server.node.data = new RedisData();
     server.execute('HSETNX', META, 'genesis', genesis);
     server.execute('XADD', LOG, '*', 'v', '1', 'k', 'g');

@@ -25,7 +25,7 @@ beforeEach(() => {
   subscribe('genauth:alarm', countAlarm);
 });
 
-afterEach(() => unsubscribe('genauth:alarm', countAlarm));
+afterEach(() => void unsubscribe('genauth:alarm', countAlarm));
 
 /** A log that has been started; whether it becomes live is not waited for. */
 function started(options = {}): RedisRevocationLog {
