@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 import { applyPatch } from '../simulation/patch.js';
-import type { Mutant } from './mutants.js';
+import type { Mutant } from './mutant.js';
 
 /** What came of a mutant. `killed`: the test that is named has failed, and nothing else was wrong. */
 export type Fate = 'killed' | 'survived' | 'broken';
