@@ -178,7 +178,7 @@ describeWithRedis('What a fleet guarantees', () => {
       scene.redis.send('XADD', LOG, `${at}-*`, 'v', '1', 'k', 'o', 'f', key, 'x', `${at + 1}`);
     await scene.redis.send('HSET', META, 'genesis', '1');
     for (let place = 0; place < 350; place += 1) await write(horizonAt - 2_000 + place, KEY);
-    const needed = Array.from({ length: 10 }, (_, place) => horizonAt + 30_000 + place);
+    const needed = Array.from({ length: 250 }, (_, place) => horizonAt + 30_000 + place);
     for (const at of needed) await write(at, KEY);
 
     const connect = nodeRedis(createClient, { url: scene.redis.url });

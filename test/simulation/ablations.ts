@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { applyPatch, type Patch } from './patch.js';
@@ -160,7 +159,8 @@ export interface Summary {
   readonly worstMs: number;
 }
 
-const BUILT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+/** Where `tsc -p test/simulation` puts it. */
+const BUILT = resolve('build/simulation');
 
 /** Plays the seeds with the ablated program, in a process and a tree of its own. */
 export async function playAblated(

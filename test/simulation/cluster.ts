@@ -3,24 +3,25 @@ import { Line, SimulatedConnection } from './network.js';
 import { RedisNode } from './redis-node.js';
 import type { World } from './world.js';
 
-/** How far the clocks of the servers may be apart: within the overlap that is read again. */
-const MOST_APART_MS = 12_000;
+/** How far the clocks of the servers may be apart, in this world or that: within the overlap that is read again. */
+const MOST_APART_MS = [400, 12_000] as const;
 
 /** A master, its replica, and a spare that becomes the next replica. */
 export class Cluster {
   readonly nodes: readonly RedisNode[];
   readonly connections = new Set<SimulatedConnection>();
   readonly #lines = new Map<Machine, Map<RedisNode, Line>>();
-  /** Where each instance believes the master to be. */
-  readonly #views = new Map<Machine, RedisNode>();
+  /** Until when, after a takeover, an instance may still be led to the master of before. */
+  readonly #misled = new Map<Machine, { readonly to: RedisNode; readonly until: number }>();
   master: RedisNode;
   replica: RedisNode;
   spare: RedisNode;
   #isBusy = false;
 
   constructor(readonly world: World) {
+    const mostApartMs = world.random.pick(MOST_APART_MS);
     const [master, replica, spare] = ['a', 'b', 'c'].map(
-      (name) => new RedisNode(new Machine(world, name, MOST_APART_MS)),
+      (name) => new RedisNode(new Machine(world, name, mostApartMs)),
     ) as [RedisNode, RedisNode, RedisNode];
     this.nodes = [master, replica, spare];
     this.master = master;
@@ -38,9 +39,9 @@ export class Cluster {
     return line;
   }
 
-  /** Connects to what the instance believes to be the master. */
+  /** Connects to the master, or to what is taken for it. */
   connect(instance: Machine, signal: AbortSignal): Promise<SimulatedConnection> {
-    const node = this.#views.get(instance) ?? this.master;
+    const node = this.#resolve(instance);
     const line = this.line(instance, node);
     return new Promise((resolve, reject) => {
       this.world.after(this.world.random.between(0.2, 5), () =>
@@ -60,18 +61,22 @@ export class Cluster {
     });
   }
 
-  /** The master dies; its replica takes over. */
-  crash(): void {
+  /** The master dies; its replica takes over, and often lacks what was written last. */
+  crash(onDeath: () => void): void {
     if (!this.#begin()) return;
     const { random } = this.world;
     const old = this.master;
-    old.isUp = false;
-    this.#breakAll(old);
-    this.world.after(random.between(300, 4_000), () => {
-      this.#takeOver(500);
-      this.world.after(random.between(500, 5_000), () => {
-        old.isUp = true;
-        this.#retire(old);
+    old.isCut = random.chance(0.5);
+    this.world.after(old.isCut ? random.between(0, 1_500) : 0, () => {
+      old.isUp = false;
+      this.#breakAll(old);
+      onDeath();
+      this.world.after(random.between(300, 4_000), () => {
+        this.#takeOver(500);
+        this.world.after(random.between(500, 5_000), () => {
+          old.isUp = true;
+          this.#retire(old);
+        });
       });
     });
   }
@@ -105,14 +110,19 @@ export class Cluster {
     return isReady;
   }
 
-  /** @param knownWithinMs how long until every instance looks for the master there */
+  /** A name that was resolved before, or by somebody else, leads now here and now there. */
+  #resolve(instance: Machine): RedisNode {
+    const misled = this.#misled.get(instance);
+    const { random, now } = this.world;
+    return misled && now < misled.until && random.chance(0.7) ? misled.to : this.master;
+  }
+
+  /** @param knownWithinMs how long until every instance is led to the new master */
   #takeOver(knownWithinMs: number): void {
-    const old = this.master;
+    const { random, now } = this.world;
     for (const instance of this.#lines.keys()) {
-      this.#views.set(instance, this.#views.get(instance) ?? old);
-      this.world.after(this.world.random.between(0, knownWithinMs), () =>
-        this.#views.set(instance, this.master),
-      );
+      const until = now + random.between(0, knownWithinMs);
+      this.#misled.set(instance, { to: this.master, until });
     }
     this.master = this.replica;
     this.replica = this.spare;

@@ -50,11 +50,13 @@ export class Faults {
     random.pick(blows)();
   }
 
-  /** Cut off from every server, in one direction or both, for a while. */
+  /** Cut off from one server or all, in one direction or both, for a while. */
   #partition(instance: Instance): void {
     const { random } = this.world;
+    const { nodes } = this.cluster;
     const directions = random.pick([['up'], ['down'], ['up', 'down']] as const);
-    const lines = this.cluster.nodes.map((node) => this.cluster.line(instance.machine, node));
+    const cut = random.chance(0.3) ? [random.pick(nodes)] : nodes;
+    const lines = cut.map((node) => this.cluster.line(instance.machine, node));
     for (const line of lines) for (const direction of directions) line.cut.add(direction);
     this.world.after(random.between(300, 20_000), () => {
       for (const line of lines) line.heal();
@@ -71,7 +73,9 @@ export class Faults {
     }
   }
 
+  /** A machine that sleeps is left alone: time that neither of its clocks shows has not passed for anybody there. */
   #step(instance: Instance): void {
+    if (instance.machine.isAsleep) return;
     const before = this.#stepped.get(instance) ?? 0;
     const after = this.world.random.between(-MOST_STEP_MS, MOST_STEP_MS) / 2;
     this.#stepped.set(instance, after);
@@ -80,8 +84,10 @@ export class Faults {
 
   /** Around a failover some instance is often cut off as well: what was read before, and what comes after, differ most. */
   #failOver(): void {
-    if (this.world.random.chance(0.5)) this.#partition(this.world.random.pick(this.instances));
-    this.cluster.crash();
+    const { random } = this.world;
+    this.cluster.crash(() => {
+      if (random.chance(0.5)) this.#partition(random.pick(this.instances));
+    });
   }
 
   #split(): void {

@@ -12,6 +12,7 @@ export class Machine extends Clock {
   /** How long the monotonic clock stood still while the machine slept. */
   #sleptMs = 0;
   #pausedUntil = -Infinity;
+  #asleepUntil = -Infinity;
   #waiting: (() => void)[] = [];
   #life = 0;
 
@@ -50,6 +51,11 @@ export class Machine extends Clock {
     return this.world.now < this.#pausedUntil;
   }
 
+  /** Whether its monotonic clock stands still as well. */
+  get isAsleep(): boolean {
+    return this.world.now < this.#asleepUntil;
+  }
+
   /** Now, or when the pause is over, in order. */
   do(work: () => void): void {
     if (this.isPaused || this.#waiting.length > 0) this.#waiting.push(work);
@@ -59,8 +65,11 @@ export class Machine extends Clock {
   /** Nothing runs for a while. A machine that sleeps stops its monotonic clock too. */
   pause(ms: number, sleeps = false): void {
     if (this.isPaused) return;
-    if (sleeps) this.#sleptMs += ms * this.#rate;
     this.#pausedUntil = this.world.now + ms;
+    if (sleeps) {
+      this.#sleptMs += ms * this.#rate;
+      this.#asleepUntil = this.#pausedUntil;
+    }
     this.world.after(ms, () => this.#resume());
   }
 

@@ -10,13 +10,14 @@ export interface Patch {
 }
 
 /** @throws {Error} the text is not there exactly once: the program has changed, and so must the patch */
-export function applyPatch(tree: string, { file, find, replace }: Patch): void {
-  const path = join(tree, file);
-  const text = readFileSync(path, 'utf8');
+export function patched(text: string, { file, find, replace }: Patch): string {
   const count = text.split(find).length - 1;
   if (count !== 1) throw new Error(`${file} has ${count} places like: ${find}`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
+  return text.replace(find, () => replace);
+}
+
+/** Changes the file below `tree`. @throws {Error} as `patched` */
+export function applyPatch(tree: string, patch: Patch): void {
+  const path = join(tree, patch.file);
+  writeFileSync(path, patched(readFileSync(path, 'utf8'), patch));
 }

@@ -42,6 +42,8 @@ interface Consignment extends Parcel {
   readonly failed: (error: Error) => void;
 }
 
+const STOPPED = 'the log was stopped';
+
 /** What an appender reports. */
 export interface AppenderListener {
   /** These facts are durable now. */
@@ -89,17 +91,23 @@ export class Appender {
     });
   }
 
-  /** As `append`, for facts that nobody waits for. */
-  appendLater(facts: readonly Revocation[]): void {
-    const ignore = (): void => {};
-    this.#enqueue(facts, undefined, ignore, ignore);
+  /** As `append`, however long it takes. Resolves also when the facts are given up. */
+  appendLater(facts: readonly Revocation[]): Promise<void> {
+    return new Promise((resolve) =>
+      this.#enqueue(
+        facts,
+        undefined,
+        () => resolve(),
+        () => resolve(),
+      ),
+    );
   }
 
   /** Ends everything; what waits is rejected. */
   stop(): void {
     this.#pause.end();
     this.writer.close();
-    for (const { failed } of this.#waiting.splice(0)) failed(new Error('the log was stopped'));
+    for (const { failed } of this.#waiting.splice(0)) failed(new Error(STOPPED));
   }
 
   #enqueue(
@@ -108,6 +116,10 @@ export class Appender {
     done: Consignment['done'],
     failed: Consignment['failed'],
   ): void {
+    if (this.#pause.over) {
+      failed(new Error(STOPPED));
+      return;
+    }
     if (this.#waitingFacts + facts.length > MOST_WAITING) {
       this.listener.onOverflow();
       failed(new Error('too many facts wait for the revocation log'));
@@ -128,8 +140,10 @@ export class Appender {
       try {
         this.#settle(group, await this.writer.write(group));
       } catch (error) {
+        if (this.#pause.over) return;
         this.listener.onFault(error);
-        await this.#pause.rest(this.setup.heartbeatMs * (0.25 + Math.random() / 4));
+        const { heartbeatMs, ackTimeoutMs } = this.setup;
+        await this.#pause.rest(Math.min(heartbeatMs, ackTimeoutMs) * (0.25 + Math.random() / 4));
         this.#giveUpOverdue();
       }
     }
@@ -158,10 +172,12 @@ export class Appender {
 
   #giveUpOverdue(): void {
     const now = latestWall(this.setup.clock);
+    const overdue = this.#waiting.filter(({ dueUntilAt }) => dueUntilAt < now);
+    if (overdue.length === 0) return;
     const due = this.#waiting.filter(({ dueUntilAt }) => dueUntilAt >= now);
-    if (due.length === this.#waiting.length) return;
     this.#group = undefined;
     this.#waiting.splice(0, this.#waiting.length, ...due);
     this.#waitingFacts = due.reduce((sum, { facts }) => sum + facts.length, 0);
+    for (const { failed } of overdue) failed(new Error('nobody is served by it any more'));
   }
 }

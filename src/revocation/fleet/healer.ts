@@ -30,7 +30,7 @@ export class Healer {
   constructor(
     private readonly sources: HealerSources,
     private readonly setup: FleetSetup,
-    private readonly append: (facts: readonly Revocation[]) => void,
+    private readonly append: (facts: readonly Revocation[]) => Promise<void>,
   ) {}
 
   /** @param from the log is complete up to here */
@@ -72,7 +72,8 @@ export class Healer {
     const flush = async (): Promise<void> => {
       const lacking = page.filter((fact) => present.apply([fact]).length > 0);
       page = [];
-      if (lacking.length > 0) this.append(lacking);
+      // One page at a time: whoever revokes meanwhile waits behind no more than that.
+      if (lacking.length > 0) await this.append(lacking);
       await pause(0);
     };
     const { recent } = this.sources;

@@ -20,6 +20,8 @@ export function momentOf(clock: Clock): Moment {
  */
 export class Lease {
   #proof: Moment | undefined;
+  /** The greatest age that was seen of the proof. */
+  #seenMs = 0;
   #distrustedUntilAt = -Infinity;
   #coveredSince = Infinity;
   #stopped = false;
@@ -36,6 +38,7 @@ export class Lease {
    */
   renew(sent: Moment, coveredSince: number): void {
     this.#proof = sent;
+    this.#seenMs = 0;
     this.#coveredSince = coveredSince;
   }
 
@@ -66,11 +69,15 @@ export class Lease {
       : 'live';
   }
 
-  /** By the clock that says more; without end when they contradict each other. */
+  /**
+   * By the clock that says more; without end when they contradict each other. What has ended does not begin
+   * again because a clock is set back: no age is less than one that was seen.
+   */
   #age(): number {
     if (!this.#proof) return Infinity;
     const wallMs = this.clock.wall() - this.#proof.wall;
     const monoMs = this.clock.mono() - this.#proof.mono;
-    return Math.abs(wallMs - monoMs) > MOST_DRIFT_MS ? Infinity : Math.max(wallMs, monoMs);
+    const ageMs = Math.abs(wallMs - monoMs) > MOST_DRIFT_MS ? Infinity : Math.max(wallMs, monoMs);
+    return (this.#seenMs = Math.max(this.#seenMs, ageMs));
   }
 }

@@ -40,21 +40,17 @@ export class Reader {
 
   /** Reads until `stop`. */
   async run(onProven: () => void, onFault: (error: unknown) => void): Promise<void> {
-    const { check, prover, bell, links } = this.parts;
     const asides = this.#tend(onFault);
-    const listening = bell?.listen(() => this.#ring(), onFault);
+    const listening = this.parts.bell?.listen(() => this.#ring(), onFault);
     while (!this.#pause.over) {
-      try {
-        await check.check();
-        await prover.prove();
-        onProven();
-      } catch (error) {
-        for (const link of links) link.drop();
-        if (!this.#pause.over) onFault(error);
-      }
+      const isProven = await this.#attempt(onProven, onFault);
       for (const attempted of this.#attempted.splice(0)) attempted();
-      await this.#pause.rest(this.setup.minPollGapMs);
-      await this.#pause.wait(this.setup.heartbeatMs);
+      // What could not be read rings at once again, and would do so without end.
+      if (!isProven) await this.#pause.rest(this.setup.heartbeatMs);
+      else {
+        await this.#pause.rest(this.setup.minPollGapMs);
+        await this.#pause.wait(this.setup.heartbeatMs);
+      }
     }
     await Promise.all([asides, listening]);
   }
@@ -64,6 +60,21 @@ export class Reader {
     this.parts.bell?.stop();
     for (const link of this.parts.links) link.close();
     for (const attempted of this.#attempted.splice(0)) attempted();
+  }
+
+  /** @returns whether this process is current */
+  async #attempt(onProven: () => void, onFault: (error: unknown) => void): Promise<boolean> {
+    try {
+      await this.parts.check.check();
+      await this.parts.prover.prove();
+      onProven();
+      return true;
+    } catch (error) {
+      // Whatever it was, another connection may lead to a server that is fit.
+      for (const link of this.parts.links) link.drop();
+      if (!this.#pause.over) onFault(error);
+      return false;
+    }
   }
 
   /** What need not happen at once: brings back what the log lost, and trims it. */

@@ -25,6 +25,9 @@ export function markerOf(...own: readonly string[]): string[] {
   return ['v', '1', 'k', 'g', ...own];
 }
 
+/** The last instant that an entry can name. */
+const LAST_INSTANT = 999_999_999_999_999;
+
 /** What an entry says. `unreadable`: something newer or broken, to be respected until then. */
 export type Entry =
   | { readonly is: 'fact'; readonly fact: Revocation }
@@ -40,9 +43,15 @@ export function fieldsOf(fact: Revocation): string[] {
   if (refusedThroughAt !== undefined) {
     const { askedThroughAt = refusedThroughAt } = fact;
     const { settledThroughAt = askedThroughAt } = fact;
-    fields.push('r', `${refusedThroughAt}`, 'a', `${askedThroughAt}`, 's', `${settledThroughAt}`);
+    fields.push('r', textOf(refusedThroughAt), 'a', textOf(askedThroughAt));
+    fields.push('s', textOf(settledThroughAt));
   }
-  return [...fields, 'x', `${expiresAt ?? keepUntilAt}`];
+  return [...fields, 'x', textOf(expiresAt ?? keepUntilAt)];
+}
+
+/** What cannot be written, for example an expiry in the wrong unit, is as far away as can be. */
+function textOf(instant: number): string {
+  return `${Math.min(Math.max(instant, -LAST_INSTANT), LAST_INSTANT)}`;
 }
 
 /**
@@ -59,7 +68,10 @@ export function readEntry(list: readonly string[], writtenAt: number, retainMs: 
   if (known && fields.get('k') === 'g') return { is: 'marker', fields };
   const fact = known ? factIn(fields, writtenAt) : undefined;
   if (fact) return { is: 'fact', fact };
-  return { is: 'unreadable', untilAt: instantIn(fields, 'x') ?? writtenAt + retainMs };
+  // No token that is issued by then can be alive later, whatever the entry says.
+  const longest = writtenAt + MOST_AHEAD_MS + retainMs;
+  const untilAt = Math.min(instantIn(fields, 'x') ?? writtenAt + retainMs, longest);
+  return { is: 'unreadable', untilAt };
 }
 
 function factIn(fields: ReadonlyMap<string, string>, writtenAt: number): Revocation | undefined {

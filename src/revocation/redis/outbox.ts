@@ -16,6 +16,7 @@ const GROUP = 'genauth';
 const AT_ONCE = 8;
 /** An errand is left for this many heartbeats to the process that made it, or that tried it last. */
 const BEATS = 5;
+const FIRST = '0-0';
 const LONGEST_PAUSE_MS = 60_000;
 /** With so many errands in it the outbox takes no more. */
 const MOST_ERRANDS = 100_000;
@@ -31,6 +32,8 @@ export class Outbox {
   readonly #ids = new WeakMap<Errand, string>();
   readonly #pause: Pause;
   #hasGroup = false;
+  /** Where to go on: errands that fail again and again must not keep those behind them waiting. */
+  #next = FIRST;
   /** As many as were there when this process last looked, and those it has added since. */
   #length = 0;
 
@@ -88,7 +91,7 @@ export class Outbox {
   async #runAll(idleMs: number): Promise<boolean> {
     while (!this.#pause.over) {
       const rows = await this.#claim(idleMs);
-      if (rows.length === 0) break;
+      if (rows.length === 0 && this.#next === FIRST) break;
       const runs = rows.map((row) => this.#run(row).catch((error: unknown) => this.#fail(error)));
       if ((await Promise.all(runs)).includes(false)) return false;
     }
@@ -100,11 +103,13 @@ export class Outbox {
     if (!this.#hasGroup) await this.#makeGroup();
     const [, claimed, state] = await this.link.run([
       ['XREADGROUP', 'GROUP', GROUP, GROUP, 'COUNT', '1000', 'STREAMS', outbox, '>'],
-      ['XAUTOCLAIM', outbox, GROUP, GROUP, `${idleMs}`, '0-0', 'COUNT', `${AT_ONCE}`],
+      ['XAUTOCLAIM', outbox, GROUP, GROUP, `${idleMs}`, this.#next, 'COUNT', `${AT_ONCE}`],
       ['XINFO', 'STREAM', outbox],
     ]);
     this.#length = readStream(state).length;
-    return (claimed as readonly [string, readonly (Row | null)[]])[1].filter((row) => row !== null);
+    const [next, rows] = claimed as readonly [string, readonly (Row | null)[]];
+    this.#next = next;
+    return rows.filter((row) => row !== null);
   }
 
   async #makeGroup(): Promise<void> {
@@ -155,6 +160,7 @@ export class Outbox {
   #fail(error: unknown): false {
     // The outbox may have been wiped, and its group with it.
     this.#hasGroup = false;
+    this.#next = FIRST;
     if (!this.#pause.over) this.onFault(error);
     return false;
   }

@@ -17,8 +17,9 @@ export class RedisLink extends Link<RedisConnection> {
    * @param extraMs how long the server may take by the nature of the commands
    */
   run(commands: readonly Command[], extraMs = 0): Promise<unknown[]> {
+    // Also what is thrown at once must not leave the others without anybody to hear of them.
     return this.use(
-      (connection) => Promise.all(commands.map((command) => connection.send(command))),
+      (connection) => Promise.all(commands.map(async (command) => connection.send(command))),
       extraMs,
     );
   }
