@@ -38,14 +38,10 @@ export class RedisRevocationLog extends FleetLog {
     const onOverflow = (): void => healer.schedule('all');
     const writer = new RedisWriter(linkOf(setup), setup);
     const appender = new Appender(writer, setup, { onWritten, onOverflow, onFault });
-    const healer = new Healer(
-      {
-        inLog: (from) => factsInLog(links.reader, setup, from),
-        held: () => context.held(),
-        recent,
-      },
-      setup,
-      (facts) => appender.appendLater(facts),
+    const held = (): Iterable<Revocation> => context.held();
+    const inLog = (from?: string) => factsInLog(links.reader, setup, from);
+    const healer = new Healer({ inLog, held, recent }, setup, (facts) =>
+      appender.appendLater(facts),
     );
     const prover = new Prover(links.reader, lease, healer, setup, (facts, isRecent) => {
       context.apply(facts);
