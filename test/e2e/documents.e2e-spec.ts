@@ -17,6 +17,7 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'docs/fleet.md',
   'docs/mutants.md',
+  'docs/nats.md',
 ];
 
 /** What the README says happens, by the first cell of its row, and the tests that show it. */
@@ -122,7 +123,7 @@ async function titlesIn(path: string): Promise<string[]> {
 }
 
 async function allTitles(): Promise<Set<string>> {
-  const folders = ['src/verify', 'test/e2e'];
+  const folders = ['src/verify', 'test/e2e', 'test/contract'];
   const files = await Promise.all(
     folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))),
   );
@@ -230,6 +231,58 @@ describe('The page about fleets', () => {
     const said = rows.map(([code = '']) => code.replaceAll('`', ''));
     expect(said.filter((code) => !known.includes(code))).toEqual([]);
     expect(known.filter((code) => code?.startsWith('log_') && !said.includes(code))).toEqual([]);
+  });
+});
+
+describe('The page about NATS', () => {
+  let page: string;
+  let contract: string;
+
+  beforeAll(async () => {
+    const paths = ['docs/nats.md', 'test/contract/nats-log.e2e-spec.ts'] as const;
+    [page, contract] = await Promise.all([read(paths[0]), read(paths[1])]);
+  });
+
+  it('names a test that exists in each row of its faults', async () => {
+    const titles = await allTitles();
+    const rows = tableUnder(page, 'What happens when');
+    const named = rows.map(([, , tests = '']) => /^_(.+)_$/.exec(tests)?.[1] ?? '');
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((title) => !titles.has(title))).toEqual([]);
+  });
+
+  it('lists every option with its default', async () => {
+    const source = await read('src/nats.ts');
+    const declared = textIn(source, /interface NatsRevocationLogOptions \{(.+?)\n\}/s);
+    const options = declared.matchAll(/@default (\S+) \*\/\s+(\w+)\?:/g);
+    const expected = [...options].map(([, value, name]) => [name, value]);
+    expect(expected).toHaveLength(6);
+    const said = tableUnder(page, 'Options of `natsRevocationLog`').map(
+      ([name = '', value = '']) => [
+        name.replaceAll('`', ''),
+        value.replaceAll('`', '').replaceAll(' ', '_'),
+      ],
+    );
+    expect(said.filter(([name]) => name !== 'connect')).toEqual(expected);
+  });
+
+  it('asks for the rights that are tested', () => {
+    const rightsIn = (text: string, pattern: RegExp): string[] =>
+      [...textIn(text, pattern).matchAll(/['"]([^'"]+)['"]/g)].map(([, right = '']) => right);
+    const publish = rightsIn(page, /publish: \[(.+)\]/);
+    expect(publish).toEqual(rightsIn(contract, /const PUBLISH = \[(.+?)\];/s));
+    const subscribed = rightsIn(page, /subscribe: \[(.+)\]/);
+    expect(subscribed).toEqual(rightsIn(contract, /const SUBSCRIBE = \[(.+)\];/));
+    expect(publish.length + subscribed.length).toBe(7);
+  });
+
+  it('says every setting of a stream that is tested', () => {
+    const tested = [...contract.matchAll(/^ {4}\['(\w+)', \{/gm)].map(([, name = '']) => name);
+    expect(tested.length).toBeGreaterThan(5);
+    const rare = ['discard_new_per_subject', 'no_ack'];
+    expect(tested.filter((name) => !rare.includes(name) && !page.includes(`\`${name}\``))).toEqual(
+      [],
+    );
   });
 });
 

@@ -44,6 +44,8 @@ describe('the tarball', () => {
         'dist/index.d.ts',
         'dist/redis.js',
         'dist/redis.d.ts',
+        'dist/nats.js',
+        'dist/nats.d.ts',
         'dist/testing.js',
         'dist/testing.d.ts',
       ]),

@@ -1,5 +1,3 @@
-import type { Closable, Connect } from '../fleet/link.js';
-
 /** A message that answers a request. */
 export interface NatsReply {
   /** The status of its headers; 0 when there is none. */
@@ -15,7 +13,7 @@ export interface NatsReply {
  * It must not reconnect, queue while it is not connected, or retry: a broken connection is thrown away
  * and a new one made.
  */
-export interface NatsConnection extends Closable {
+export interface NatsConnection {
   /** Resolves with the first reply. Rejects when nobody listens, or when a right is missing. */
   request(subject: string, text: string): Promise<NatsReply>;
   /** Reports every message from now on, as long as the connection lives. */
@@ -32,4 +30,4 @@ export interface NatsConnection extends Closable {
  * Opens a new connection. Rejects when that fails. When the signal is aborted nobody waits any more: what
  * was opened so far is to be closed.
  */
-export type NatsConnect = Connect<NatsConnection>;
+export type NatsConnect = (signal: AbortSignal) => NatsConnection | Promise<NatsConnection>;
