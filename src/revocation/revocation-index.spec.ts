@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { JsonObject } from '../core/json.js';
@@ -978,6 +978,30 @@ describe('what is held', () => {
       index.apply([]);
     }
     expect(index.size).toBe(0);
+  });
+});
+
+describe('what grows with revocations', () => {
+  it('is no Map and no Set: at most one entry a minute of expiry', () => {
+    const { index } = scene({ maxEntries: Infinity });
+    const added = [jest.spyOn(Map.prototype, 'set'), jest.spyOn(Set.prototype, 'add')];
+    try {
+      for (let n = 0; n < 5_000; n += 1) {
+        const one = token(`citizen ${n}`);
+        const jti = jtiKey(ISSUER, `${n}`);
+        index.apply([
+          { ...tombstone(one), expiresAt: START + (n % 60) * MINUTE, keepUntilAt: START + HOUR },
+          loose(token(`opaque ${n}`)),
+          { kind: 'jti', key: jti, keepUntilAt: START + HOUR },
+          watermark('subject', [`user ${n}`], 0),
+        ]);
+      }
+      const calls = added.flatMap(({ mock }) => mock.calls.length);
+      expect(index.size).toBe(20_000);
+      expect(Math.max(...calls)).toBeLessThanOrEqual(60);
+    } finally {
+      jest.restoreAllMocks();
+    }
   });
 });
 

@@ -3,6 +3,9 @@ import { FakeGenAuth } from 'nestjs-genauth/testing';
 import { RedisServer } from '../harness/redis-server.js';
 import { FleetProcess } from './fleet-process.js';
 
+/** What it has acknowledged is still there when it was killed. */
+const DURABLE = { args: ['--appendonly', 'yes', '--appendfsync', 'always'] };
+
 export interface FleetOptions {
   readonly processes: number;
   readonly maxStaleness: number;
@@ -20,8 +23,8 @@ export class Fleet {
 
   static async start(options: FleetOptions): Promise<Fleet> {
     const genauth = await FakeGenAuth.start();
-    const master = await RedisServer.start();
-    const replica = await RedisServer.start();
+    const master = await RedisServer.start(DURABLE);
+    const replica = await RedisServer.start(DURABLE);
     await replica.replicaOf(master);
     const settings = {
       genauth: genauth.application.options(),

@@ -66,4 +66,6 @@ class InstanceModule {}
 const app = await NestFactory.create(InstanceModule, { logger: ['error'] });
 await app.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1');
 process.send?.({ url: await app.getUrl() });
+// Nobody is left to watch it: whoever started it has died.
+process.once('disconnect', () => process.exit());
 process.once('SIGTERM', () => void app.close().then(() => process.disconnect?.()));

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet.js';
 import type { FleetProcess, Reply } from './fleet-process.js';
 
+const LONGEST_MS = 30_000;
+
 /** Sends one token to every process, over and over, and keeps the latest moment at which one accepted it. */
 export class Watch {
   #over = false;
@@ -28,9 +30,13 @@ export class Watch {
     return this.#counts.get(status) ?? 0;
   }
 
-  /** Resolves when every process of the fleet has accepted the token. */
+  /** Resolves when every process of the fleet has accepted the token. @throws {Error} that does not happen */
   async untilAcceptedBy(processes: number): Promise<void> {
-    while (this.#latest.size < processes) await sleep(5);
+    const deadline = Date.now() + LONGEST_MS;
+    while (this.#latest.size < processes) {
+      if (Date.now() > deadline) throw new Error('some process does not accept a good token');
+      await sleep(5);
+    }
   }
 
   async end(): Promise<void> {
