@@ -37,10 +37,15 @@ export function judgeHeader(
   if (kid !== undefined && !isName(kid)) {
     throw new TokenError('header_type', "'kid' must be a string");
   }
-  if (typ !== undefined && !(isName(typ) && types.test(typ))) {
+  if (!isAmong(typ, types)) {
     throw new TokenError('token_type', "'typ' is that of another kind of token");
   }
   return alg;
+}
+
+/** A `typ` may be left out (RFC 7519 §5.1). */
+function isAmong(typ: unknown, types: RegExp): boolean {
+  return typ === undefined || (isName(typ) && types.test(typ));
 }
 
 function isName(value: unknown): value is string {
