@@ -11,6 +11,7 @@ export type { TokenAlgorithm } from './testing/compact-token.js';
 export { FakeGenAuth } from './testing/fake-genauth.js';
 export type { Fault } from './testing/faults.js';
 export type { Hold } from './testing/holds.js';
+export type { Delivery, LogoutTokenOptions } from './testing/logout-token.js';
 export { RequestLog, type Endpoint, type LoggedRequest } from './testing/request-log.js';
 export { SigningKeys, type SigningAlgorithm, type SigningKey } from './testing/signing-keys.js';
 export type { FakeGenAuthOptions } from './testing/start-up.js';
