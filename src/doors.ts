@@ -1,2 +1,11 @@
 export type { NewsMessage } from './core/channels.js';
 export type { DoorSource } from './core/revocation.js';
+export {
+  BackchannelLogoutModule,
+  type BackchannelLogoutAsyncOptions,
+} from './doors/backchannel-logout.module.js';
+export type {
+  BackchannelLogoutOptions,
+  BackchannelLogoutOptionsFactory,
+} from './doors/backchannel-logout.options.js';
+export type { DoorExtras } from './doors/door-extras.js';
