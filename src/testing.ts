@@ -25,4 +25,5 @@ export type {
   WithRefreshToken,
 } from './testing/token-issuer.js';
 export type { FakeUser, UserStatus } from './testing/user-pool.js';
+export type { WebhookOptions } from './testing/webhook.js';
 export { VirtualClock } from './testing/virtual-clock.js';

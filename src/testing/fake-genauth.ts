@@ -22,6 +22,7 @@ import {
   type TokenSet,
   type WithRefreshToken,
 } from './token-issuer.js';
+import { postWebhook, type WebhookOptions } from './webhook.js';
 import type { UserPool, UserStatus } from './user-pool.js';
 
 /**
@@ -127,6 +128,19 @@ export class FakeGenAuth {
     options: LogoutTokenOptions = {},
   ): Promise<Delivery> {
     return postLogoutToken(url, this.logoutToken(claims, options));
+  }
+
+  /**
+   * Sends a webhook to your route, as GenAuth does: `{ eventName, data }`. Without a name (`null`) the data is the
+   * body: GenAuth's `login` is a bare user, and its test `{ description }`.
+   */
+  sendWebhook(
+    url: string,
+    eventName: string | null,
+    data: unknown,
+    options: WebhookOptions = {},
+  ): Promise<Delivery> {
+    return postWebhook(url, eventName, data, options);
   }
 
   /** A private key that no application publishes, for forged tokens. */
