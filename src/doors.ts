@@ -9,3 +9,13 @@ export type {
   BackchannelLogoutOptionsFactory,
 } from './doors/backchannel-logout.options.js';
 export type { DoorExtras } from './doors/door-extras.js';
+export type { EventCut } from './doors/event-cuts.js';
+export {
+  GenAuthWebhookModule,
+  type GenAuthWebhookAsyncOptions,
+} from './doors/genauth-webhook.module.js';
+export type {
+  GenAuthWebhookOptions,
+  GenAuthWebhookOptionsFactory,
+  WebhookEvent,
+} from './doors/webhook.options.js';

@@ -4,6 +4,7 @@ import { NO_SESSION, type Target } from '../core/revocation.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { News } from '../intake.js';
 import type { ResolvedBackchannelLogout } from './backchannel-logout.options.js';
+import { isName } from './name.js';
 import { RefusedNews } from './refused-news.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -110,8 +111,4 @@ function instant(claims: JsonObject, member: string): number | undefined {
   const at = instantOf(claims[member]);
   if (Number.isFinite(at)) return at;
   throw new RefusedNews(`'${member}' must be a number`);
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }

@@ -1,8 +1,7 @@
-import { Controller, Get, type LoggerService, type ModuleMetadata } from '@nestjs/common';
+import { Controller, Get, type ModuleMetadata } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 
 import {
-  type Clock,
   CurrentPrincipal,
   GenAuthGuard,
   GenAuthModule,
@@ -10,7 +9,7 @@ import {
   type Principal,
 } from '../../src/index.js';
 import type { Platform } from './guarded-app.js';
-import { type NestApp, startNestApp } from './nest-app.js';
+import { type NestApp, type NestAppOptions, startNestApp } from './nest-app.js';
 
 @Controller()
 class MeController {
@@ -20,12 +19,7 @@ class MeController {
   }
 }
 
-export interface DoorAppOptions {
-  readonly platform?: Platform;
-  readonly prefix?: string;
-  readonly clock?: Clock;
-  readonly logger?: LoggerService;
-}
+export type DoorAppOptions = NestAppOptions;
 
 /** An application with a guard before every route, and one door or several. */
 export interface DoorApp extends NestApp {
