@@ -8,6 +8,13 @@ export {
   type Protocol,
 } from './testing/application.js';
 export type { TokenAlgorithm } from './testing/compact-token.js';
+export {
+  FakeEventHub,
+  type FakeEventHubOptions,
+  type FakeEventHubSettings,
+  type Handshake,
+  type HandshakeFault,
+} from './testing/fake-event-hub.js';
 export { FakeGenAuth } from './testing/fake-genauth.js';
 export type { Fault } from './testing/faults.js';
 export type { Hold } from './testing/holds.js';
