@@ -1,3 +1,4 @@
+export type { EventCut } from './doors/event-cuts.js';
 export {
   EventHubModule,
   type EventHubModuleAsyncOptions,
@@ -6,4 +7,4 @@ export {
 export type { EventHubOptions, EventHubOptionsFactory, OnGap } from './doors/event-hub.options.js';
 export { EventHub } from './doors/event-hub.service.js';
 export type { EventHubState } from './doors/event-subscription.js';
-export type { EventCut, EventMap, UserEvent } from './doors/user-events.js';
+export type { HubEvent, HubEventMap } from './doors/judge-event.js';

@@ -15,7 +15,7 @@ import { EventHub } from './event-hub.service.js';
 
 /** Options of the module itself, beside those of the hub. */
 export interface EventHubModuleExtras {
-  /** The `GenAuthModule` whose tokens are meant, the same object that others import, when it is not global. */
+  /** With `isGlobal: false`: the very object that `GenAuthModule.forRoot` or `forRootAsync` returned. */
   imports?: ModuleMetadata['imports'];
 }
 

@@ -1,8 +1,7 @@
 import { GenAuthOptionsError } from '../core/errors.js';
 import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
-import { KNOWN_EVENTS } from './judge-event.js';
-import type { EventMap } from './user-events.js';
+import { type HubEventMap, KNOWN_EVENTS } from './judge-event.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -28,7 +27,7 @@ export interface EventHubOptions {
    */
   events?: readonly string[];
   /** Says what an event means, where that is not what the library makes of it. */
-  map?: EventMap;
+  map?: HubEventMap;
   /**
    * When events may be lost, because there was no living connection or no room to keep what could not be
    * made durable: from the moment that is noticed until `verifyOnlineFor` after the connection is up again,
@@ -62,7 +61,7 @@ export abstract class ResolvedEventHubOptions {
   abstract readonly socketUri: string;
   abstract readonly authorizationScheme: string;
   abstract readonly events: readonly string[];
-  abstract readonly map: EventMap | undefined;
+  abstract readonly map: HubEventMap | undefined;
   /** undefined: nothing follows. */
   abstract readonly verifyOnlineForMs: number | undefined;
   abstract readonly heartbeatMs: number;
@@ -73,13 +72,9 @@ export abstract class ResolvedEventHubOptions {
 
 /** @throws {GenAuthOptionsError} with one sentence for each option at fault */
 export function resolveEventHubOptions(options: EventHubOptions): ResolvedEventHubOptions {
-  if (!isJsonObject(options)) {
-    throw new GenAuthOptionsError([
-      'EventHubModule: forRoot needs an object with at least accessKeyId and accessKeySecret',
-    ]);
-  }
   const faults: string[] = [];
-  const read = new OptionReader(options, 'EventHubModule: ', faults);
+  if (!isJsonObject(options)) faults.push('the options must be an object');
+  const read = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
   const reconnect = read.group('reconnect');
   const resolved = {
     accessKeyId: read.text('accessKeyId'),
@@ -87,8 +82,10 @@ export function resolveEventHubOptions(options: EventHubOptions): ResolvedEventH
     socketUri: read.socketUrl('socketUri', 'wss://openevent.genauth.ai').replace(/\/+$/, ''),
     authorizationScheme: read.text('authorizationScheme', 'GenAuth'),
     events: Object.freeze([...new Set(read.texts('events', ...KNOWN_EVENTS))]),
-    map: read.has('map') ? read.callable<EventMap>('map', '(event) => cuts') : undefined,
-    verifyOnlineForMs: readOnGap(options.onGap, read, faults),
+    map: read.has('map')
+      ? read.callable<HubEventMap>('map', 'it maps an event to what it ends')
+      : undefined,
+    verifyOnlineForMs: readOnGap(options, read, faults),
     heartbeatMs: read.integer('heartbeat', 30_000, 100, 60 * MINUTE),
     timeoutMs: read.integer('timeout', 10_000, 10, 10 * MINUTE),
     minPauseMs: reconnect.integer('minPause', 1_000, 10, DAY),
@@ -96,20 +93,20 @@ export function resolveEventHubOptions(options: EventHubOptions): ResolvedEventH
   };
   reconnect.refuseUnknown();
   read.refuseUnknown();
-  faults.push(...faultsOf(resolved).map((fault) => `EventHubModule: ${fault}`));
-  if (faults.length > 0) throw new GenAuthOptionsError(faults);
+  faults.push(...faultsOf(resolved));
+  if (faults.length > 0) throw new GenAuthOptionsError(faults, 'EventHubModule');
   return Object.freeze(resolved);
 }
 
 function readOnGap(
-  onGap: OnGap | undefined,
+  { onGap }: EventHubOptions,
   read: OptionReader,
   faults: string[],
 ): number | undefined {
   if (onGap !== undefined && !isJsonObject(onGap)) {
     // Read all the same, so that it is not taken for unknown.
     if (read.has('onGap') && onGap === 'nothing') return undefined;
-    faults.push("EventHubModule: onGap must be 'nothing' or { verifyOnlineFor: milliseconds }");
+    faults.push("onGap must be 'nothing' or { verifyOnlineFor: milliseconds }");
     return undefined;
   }
   const group = read.group('onGap');

@@ -97,6 +97,9 @@ export class EventSubscription {
     if (judged.is === 'not_understood') {
       this.#counts.notUnderstood += 1;
       publishNews({ source: 'eventHub', outcome: 'not_understood', detail: judged.why });
+      if (judged.mapFailed) {
+        publishAlarm({ alarm: 'listener_failed', detail: 'map of EventHubModule threw' });
+      }
       return;
     }
     if (this.parts.desk.put(judged.cuts, () => (this.#counts.taken += 1))) return;

@@ -1,25 +1,30 @@
-import { isJsonObject, readJsonObject } from '../core/json.js';
-import { isWatermark, type RevocationKind } from '../core/revocation.js';
+import { type JsonObject, readJsonObject } from '../core/json.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { NewsCut } from '../intake.js';
-import {
-  cutInactive,
-  cutUsers,
-  type EventCut,
-  type EventMap,
-  isId,
-  MOST_IDS,
-  type UserEvent,
-  usersIn,
-} from './user-events.js';
+import { type EventCut, newsCutsOf } from './event-cuts.js';
+import { cutInactive, cutUsers, usersIn } from './user-events.js';
+
+/** A message of the event hub: the event whose socket it came over, and all that it says. */
+export interface HubEvent {
+  /** The event code: `authing.user.logout`, for example. */
+  readonly name: string;
+  /** Frozen; every member is of unknown type. */
+  readonly data: JsonObject;
+}
+
+/**
+ * Says what an event ends: cuts, an empty list for nothing, or undefined for whatever the library thinks.
+ * When it throws, the message is not understood.
+ */
+export type HubEventMap = (event: HubEvent) => readonly EventCut[] | undefined;
 
 /** What a message of the event hub comes to: cuts, perhaps none, or why it was of no use. */
 export type Judged =
   | { readonly is: 'understood'; readonly cuts: readonly NewsCut[] }
-  | { readonly is: 'not_understood'; readonly why: string };
+  | { readonly is: 'not_understood'; readonly why: string; readonly mapFailed?: true };
 
 /** What GenAuth's own user events mean; a custom event means what the application says. */
-const MEANINGS: ReadonlyMap<string, EventMap> = new Map<string, EventMap>([
+const MEANINGS: ReadonlyMap<string, HubEventMap> = new Map<string, HubEventMap>([
   ['authing.user.logout', ({ data }) => cutUsers(usersIn(data))],
   ['authing.user.resigned', ({ data }) => cutUsers(usersIn(data))],
   ['authing.user.updated', ({ data }) => cutInactive(usersIn(data))],
@@ -32,7 +37,7 @@ export const KNOWN_EVENTS: readonly string[] = Object.freeze([...MEANINGS.keys()
 export function judgeEvent(
   name: string,
   text: string,
-  map: EventMap | undefined,
+  map: HubEventMap | undefined,
   applications: readonly ResolvedApplication[],
 ): Judged {
   const data = readJsonObject(text);
@@ -43,36 +48,21 @@ export function judgeEvent(
     cuts = meaningOf({ name, data }, map);
   } catch {
     // What it threw may quote the message.
-    return unclear('map threw');
+    return { ...unclear('map threw'), mapFailed: true };
   }
+  // A promise comes too late; its failure must not end the process.
+  if (cuts instanceof Promise) cuts.catch(() => undefined);
   if (cuts === undefined) return unclear('a message names no users in a known way');
-  if (!Array.isArray(cuts) || cuts.length > MOST_IDS)
-    return unclear('map returned no list of cuts');
-  const news = cuts.map((cut: unknown) =>
-    isJsonObject(cut) ? newsOf(cut, applications) : undefined,
-  );
-  return news.every((one) => one !== undefined)
-    ? { is: 'understood', cuts: news.flat() }
-    : unclear('map returned something else than a cut of a configured application');
+  const news = newsCutsOf(cuts, applications);
+  return news
+    ? { is: 'understood', cuts: news }
+    : unclear('map returned something else than cuts of configured applications');
 }
 
-function meaningOf(event: UserEvent, map: EventMap | undefined): readonly EventCut[] | undefined {
+function meaningOf(event: HubEvent, map: HubEventMap | undefined): readonly EventCut[] | undefined {
   return map?.(event) ?? MEANINGS.get(event.name)?.(event);
 }
 
-function newsOf(
-  { kind, id, appId, happenedAt }: Partial<EventCut>,
-  applications: readonly ResolvedApplication[],
-): NewsCut[] | undefined {
-  if (!isWatermark(kind as RevocationKind) || !isId(id)) return undefined;
-  if (happenedAt !== undefined && !Number.isSafeInteger(Math.floor(happenedAt))) return undefined;
-  const meant = applications.filter((one) => appId === undefined || one.appId === appId);
-  if (meant.length === 0) return undefined;
-  const target = { kind: kind as EventCut['kind'], ids: [id] };
-  const second = happenedAt === undefined ? undefined : Math.floor(happenedAt / 1_000) * 1_000;
-  return meant.map((application) => ({ target, application, happenedAt: second }));
-}
-
-function unclear(why: string): Judged {
-  return { is: 'not_understood', why };
+function unclear(why: string) {
+  return { is: 'not_understood', why } as const;
 }

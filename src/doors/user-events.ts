@@ -1,33 +1,6 @@
 import { isJsonObject, type JsonObject } from '../core/json.js';
-import type { WatermarkKind } from '../core/revocation.js';
+import { type EventCut, MOST_CUTS } from './event-cuts.js';
 
-/** Something that GenAuth says has happened, most often to users. */
-export interface UserEvent {
-  /** As GenAuth names it: `authing.user.logout`, for example. */
-  readonly name: string;
-  /** What came with it; frozen. Every member is of unknown type. */
-  readonly data: JsonObject;
-}
-
-/** What an event means: everything issued until then to this user, session, client or issuer is dead. */
-export interface EventCut {
-  readonly kind: WatermarkKind;
-  /** As tokens name it: `sub` of a subject, `sid` of a session, the app id of a client, or `iss`. */
-  readonly id: string;
-  /** Only tokens of this application. @default every configured one */
-  readonly appId?: string;
-  /** When it happened, by GenAuth's clock: epoch milliseconds. @default when the event arrived */
-  readonly happenedAt?: number;
-}
-
-/**
- * Says what an event means: cuts, `[]` for nothing, or `undefined` for what the default mapping makes of
- * it. What it throws counts as not understood.
- */
-export type EventMap = (event: UserEvent) => readonly EventCut[] | undefined;
-
-/** Beyond, a message is not understood as a whole: half of what it says would be worse. */
-export const MOST_IDS = 1_000;
 const LONGEST_ID = 256;
 
 /** The members that may hold users, the surest first. */
@@ -59,7 +32,7 @@ export function usersIn(data: JsonObject): readonly EventUser[] | undefined {
 
 function usersOf(value: unknown): readonly EventUser[] | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (list.length === 0 || list.length > MOST_IDS) return undefined;
+  if (list.length === 0 || list.length > MOST_CUTS) return undefined;
   const users = list.map(userOf);
   return users.every((user) => user !== undefined) ? users : undefined;
 }
@@ -90,7 +63,7 @@ export function isInactive({ status, blocked, isDeleted }: JsonObject): boolean 
 
 /** A cut for each user. */
 export function cutUsers(users: readonly EventUser[] | undefined): EventCut[] | undefined {
-  return users?.map(({ id }) => ({ kind: 'subject', id }));
+  return users?.map(({ id }) => ({ subject: id }));
 }
 
 /** A cut for each user who may no longer act; undefined when of one of them that is not known. */

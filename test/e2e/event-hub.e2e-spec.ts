@@ -106,7 +106,7 @@ describe('A message of the event hub', () => {
           seen.push(data);
           if (name === RESIGNED) return [];
           if (name !== code) return undefined;
-          return [{ kind: 'subject', id: data['person'] as string, happenedAt: scene.clock.now() }];
+          return [{ subject: data['person'] as string }];
         },
       },
     });
@@ -122,7 +122,7 @@ describe('A message of the event hub', () => {
   });
 
   it('reaches only the application that a cut names', async () => {
-    const map: EventHubOptions['map'] = () => [{ kind: 'subject', id: 'ada', appId: 'another' }];
+    const map: EventHubOptions['map'] = () => [{ subject: 'ada', appId: 'another' }];
     const { genauth } = scene;
     const applications = [
       { ...genauth.application.options(), algorithms: ['ES256' as const] },
@@ -191,13 +191,13 @@ describe('What the event hub sends and nobody understands', () => {
     ['ids in constructor', { constructor: { prototype: { userId: 'ada' } } }],
     ['what makes map throw', { userId: 'ada' }, throwing],
     ['what map makes a promise of', {}, returning(Promise.resolve([]))],
+    ['what map fails to make a promise of', {}, () => Promise.reject(new Error('late')) as never],
     ['what map makes a word of', {}, returning('ada')],
     ['what map makes a list of words of', {}, returning(['ada'])],
-    ['a cut of an unknown kind', {}, returning([{ kind: 'token', id: 'ada' }])],
-    ['a cut without an id', {}, returning([{ kind: 'subject' }])],
-    ['a cut of a strange application', {}, returning([{ kind: 'subject', id: 'ada', appId: 'x' }])],
-    ['a cut at no time', {}, returning([{ kind: 'subject', id: 'ada', happenedAt: NaN }])],
-    ['too many cuts', {}, returning(ids(1_001).map((id) => ({ kind: 'subject', id })))],
+    ['a cut of an unknown kind', {}, returning([{ token: 'ada' }])],
+    ['a cut of nobody', {}, returning([{ subject: '' }])],
+    ['a cut of a strange application', {}, returning([{ subject: 'ada', appId: 'x' }])],
+    ['too many cuts', {}, returning(ids(1_001).map((subject) => ({ subject })))],
   ])('is counted, and changes nothing: %s', async (...[, message, map]) => {
     const app = await scene.start({ hub: { events: [LOGOUT], ...(map && { map }) } });
     const [good, bad] = [scene.signIn('ada'), scene.signIn('bob')];
@@ -710,13 +710,14 @@ describe('EventHubModule', () => {
     ['host is not an option', { host: 'wss://events.example.com' }],
   ])('says at start: %s (%j)', async (sentence, options) => {
     const message = await faultsOf({ ...pair, ...options });
-    expect(message).toContain(`EventHubModule: ${sentence}`);
+    expect(message).toContain('EventHubModule is not configured correctly');
+    expect(message).toContain(`\n  - ${sentence}`);
     expect(message).not.toMatch(/secret\b|a:b@/);
   });
 
   it('names every fault at once, and takes nothing for options', async () => {
     const message = await faultsOf({ map: 1, heartbeat: 1 });
-    expect(message.match(/EventHubModule: /g)).toHaveLength(4);
+    expect(message.match(/\n {2}- /g)).toHaveLength(4);
     expect(await faultsOf(undefined)).toContain('accessKeyId must be set');
   });
 
