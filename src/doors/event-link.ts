@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-
 import { WebSocket } from 'ws';
 
 import type { Clock } from '../core/clock.js';
@@ -24,16 +22,10 @@ export interface LinkSettings extends Pauses {
 export interface LinkListener {
   /** Connected, and subscribed. */
   up(): void;
-  /** Not connected, or no longer. `aliveAt`: the last sign of life (wall time), if there was a connection. */
-  down(why: string, aliveAt: number | undefined): void;
+  /** Not connected, or no longer. */
+  down(why: string): void;
   /** A text frame, or a binary one, which has no text. */
   message(text: string | undefined): void;
-}
-
-/** A connection that was opened: what is known of it. */
-interface Connection {
-  readonly upMono: number;
-  aliveAt: number;
 }
 
 /**
@@ -69,7 +61,7 @@ export class EventLink {
     });
     this.#socket = socket;
     let why: string | undefined;
-    let connection: Connection | undefined;
+    let upMono: number | undefined;
     const end = (reason: string): void => {
       why ??= reason;
       socket.terminate();
@@ -81,8 +73,8 @@ export class EventLink {
     socket.on('error', (error) => end(reasonOf(error)));
     socket.on('open', () => {
       clearTimeout(deadline);
-      connection = { upMono: this.clock.mono(), aliveAt: this.clock.wall() };
-      this.#beat(socket, connection, end);
+      upMono = this.clock.mono();
+      this.#beat(socket, end);
       this.listener.up();
     });
     socket.on('message', (data, isBinary) => {
@@ -92,7 +84,7 @@ export class EventLink {
     });
     socket.on('close', () => {
       clearTimeout(deadline);
-      this.#ended(why ?? 'closed by the hub', connection);
+      this.#ended(why ?? 'closed by the hub', upMono);
     });
   }
 
@@ -102,13 +94,14 @@ export class EventLink {
     this.#cancel();
     const socket = this.#socket;
     if (!socket || socket.readyState === WebSocket.CLOSED) return;
-    const closed = once(socket, 'close');
+    // Not events.once(): a handshake that is broken off is an error as well.
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.terminate();
     await closed;
   }
 
   /** Asks whether the connection lives, again and again; every frame is a sign that it does. */
-  #beat(socket: WebSocket, connection: Connection, end: (why: string) => void): void {
+  #beat(socket: WebSocket, end: (why: string) => void): void {
     const { heartbeatMs, timeoutMs } = this.settings;
     const wait = (): void => {
       this.#cancel();
@@ -120,22 +113,21 @@ export class EventLink {
       socket.ping();
     };
     const live = (): void => {
-      connection.aliveAt = this.clock.wall();
       if (socket.readyState === WebSocket.OPEN) wait();
     };
     for (const sign of ['message', 'ping', 'pong']) socket.on(sign, live);
     wait();
   }
 
-  #ended(why: string, connection: Connection | undefined): void {
+  #ended(why: string, upMono: number | undefined): void {
     this.#cancel();
     if (this.#isClosed) return;
     const { maxPauseMs } = this.settings;
-    const hasHeld = connection && this.clock.mono() - connection.upMono >= maxPauseMs;
+    const hasHeld = upMono !== undefined && this.clock.mono() - upMono >= maxPauseMs;
     const failures = hasHeld ? 0 : this.#failures;
     this.#failures = failures + 1;
     this.#cancel = this.clock.setTimeout(() => this.open(), pauseAfter(failures, this.settings));
-    this.listener.down(why, connection?.aliveAt);
+    this.listener.down(why);
   }
 }
 

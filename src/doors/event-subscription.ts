@@ -48,7 +48,7 @@ export class EventSubscription {
     const url = `${options.socketUri}/events/v1/management/sub?code=${encodeURIComponent(code)}`;
     this.#link = new EventLink({ url, authorization }, options, clock, {
       up: () => this.#up(),
-      down: (why, aliveAt) => this.#down(why, aliveAt),
+      down: (why) => this.#down(why),
       message: (text) => this.#receive(text),
     });
   }
@@ -61,7 +61,7 @@ export class EventSubscription {
   /** The time until the first connection is a gap: it begins now. */
   begin(): void {
     this.#since = this.parts.clock.wall();
-    this.#openGap(this.#since);
+    this.#openGap();
   }
 
   /** Connects, without waiting for it. */
@@ -80,7 +80,7 @@ export class EventSubscription {
     this.#closeGap();
   }
 
-  #down(why: string, aliveAt: number | undefined): void {
+  #down(why: string): void {
     publishAlarm({
       alarm: 'event_hub_unreachable',
       detail: `not subscribed to ${this.code}, trying again: ${why}`,
@@ -88,7 +88,7 @@ export class EventSubscription {
     if (!this.#connected) return;
     this.#connected = false;
     this.#since = this.parts.clock.wall();
-    this.#openGap(aliveAt ?? this.#since);
+    this.#openGap();
   }
 
   #receive(text: string | undefined): void {
@@ -104,22 +104,24 @@ export class EventSubscription {
     }
     if (this.parts.desk.put(judged.cuts, () => (this.#counts.taken += 1))) return;
     publishNews({ source: 'eventHub', outcome: 'unavailable', detail: 'no room: it is lost' });
-    this.#openGap(this.parts.clock.wall());
+    this.#openGap();
     this.#closeGap();
   }
 
-  /** @param aliveAt up to then nothing was lost */
-  #openGap(aliveAt: number): void {
+  /** Events may have been lost since the last sign of life, so no word of GenAuth from before now counts. */
+  #openGap(): void {
     this.#counts.gaps += 1;
-    if (this.parts.options.verifyOnlineForMs === undefined) return;
-    this.parts.caution.warn(this, aliveAt);
+    this.#demandWords(Infinity);
   }
 
   /** What happened up to now may be unknown here; GenAuth knows it, when it is asked from now on. */
   #closeGap(): void {
+    this.#demandWords(this.parts.options.verifyOnlineForMs);
+  }
+
+  #demandWords(forMs: number | undefined): void {
     const { options, caution, clock } = this.parts;
-    if (options.verifyOnlineForMs === undefined) return;
-    caution.warn(this, clock.wall(), options.verifyOnlineForMs);
+    if (options.verifyOnlineForMs !== undefined) caution.warn(this, clock.wall(), forMs);
   }
 }
 

@@ -490,7 +490,7 @@ describe('A gap', () => {
     expect(await statusOf(app, token)).toBe(401);
   });
 
-  it('begins with the last sign of life: a word of GenAuth from before that does not count', async () => {
+  it('begins before it is noticed: a word of GenAuth from before that does not count', async () => {
     const heart = { heartbeat: 1_000, timeout: 1_000, onGap: { verifyOnlineFor: 0 } };
     app = await scene.start({ hub: { events: [LOGOUT], ...heart }, atOnce: true });
     await connected(app);
