@@ -1,2 +1,21 @@
 export type { NewsMessage } from './core/channels.js';
 export type { DoorSource } from './core/revocation.js';
+export {
+  BackchannelLogoutModule,
+  type BackchannelLogoutAsyncOptions,
+} from './doors/backchannel-logout.module.js';
+export type {
+  BackchannelLogoutOptions,
+  BackchannelLogoutOptionsFactory,
+} from './doors/backchannel-logout.options.js';
+export type { DoorExtras } from './doors/door-extras.js';
+export type { EventCut } from './doors/event-cuts.js';
+export {
+  GenAuthWebhookModule,
+  type GenAuthWebhookAsyncOptions,
+} from './doors/genauth-webhook.module.js';
+export type {
+  GenAuthWebhookOptions,
+  GenAuthWebhookOptionsFactory,
+  WebhookEvent,
+} from './doors/webhook.options.js';

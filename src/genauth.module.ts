@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER, DiscoveryModule } from '@nestjs/core';
 
+import { Caution } from './caution.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { GenAuthClient } from './genauth.client.js';
 import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js';
@@ -89,6 +90,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     Revoker,
     TokenRevoker,
     Intake,
+    Caution,
     TokenVerification,
     TokenService,
     GenAuthGuard,
@@ -96,8 +98,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     RevocationListeners,
     OperatorLog,
   ],
-  // The last three are for the doors; no entry names them.
-  exports: [TokenService, GenAuthGuard, Clock, ResolvedOptions, Applications, Intake],
+  // The last four are for the doors; no entry names them.
+  exports: [TokenService, GenAuthGuard, Clock, ResolvedOptions, Applications, Intake, Caution],
 })
 export class GenAuthModule extends ConfigurableModuleClass {
   /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */

@@ -24,8 +24,10 @@ export interface News {
 export interface NewsCut {
   readonly target: Target;
   readonly application: ResolvedApplication;
-  /** By the sender's clock, in whole seconds. Absent: now. */
+  /** By the sender's clock, in whole seconds. */
   readonly happenedAt?: number | undefined;
+  /** By our clock, where the sender says nothing: when it was told first. Neither: now. */
+  readonly heardAt?: number | undefined;
 }
 
 /** `repeated`: it was taken before, here or elsewhere, and changes nothing. */
@@ -49,8 +51,8 @@ export class Intake {
       publishNews({ source, outcome: 'repeated' });
       return 'repeated';
     }
-    const facts = cuts.flatMap(({ target, application, happenedAt }) =>
-      this.revoker.cut(application, target, { source, reason }, { happenedAt }),
+    const facts = cuts.flatMap(({ target, application, happenedAt, heardAt }) =>
+      this.revoker.cut(application, target, { source, reason }, { happenedAt, at: heardAt }),
     );
     await this.revoker.append(facts);
     this.revoker.refuseUnheld(facts, { log: 'acknowledged' });

@@ -98,10 +98,19 @@ export class OptionReader {
 
   /** An absolute URL without credentials, query or fragment; https unless the host is loopback. */
   url(name: string, byDefault?: string): string {
+    return this.#address(name, 'http', byDefault);
+  }
+
+  /** As `url`, for a WebSocket: wss unless the host is loopback. */
+  socketUrl(name: string, byDefault?: string): string {
+    return this.#address(name, 'ws', byDefault);
+  }
+
+  #address(name: string, scheme: 'http' | 'ws', byDefault?: string): string {
     const value = this.#take(name) ?? byDefault;
     // A default made from a faulty appHost is not a fault of its own.
     if (value === byDefault && byDefault !== undefined) return byDefault;
-    const sentence = urlFault(value);
+    const sentence = urlFault(value, scheme);
     return sentence === undefined ? (value as string) : this.#fault(name, sentence, '');
   }
 
@@ -168,17 +177,18 @@ export class OptionReader {
   }
 }
 
-function urlFault(value: unknown): string | undefined {
+function urlFault(value: unknown, scheme: 'http' | 'ws'): string | undefined {
   // The URL parser repairs white space and backslashes; the text is used as it stands, also as issuer.
   if (typeof value !== 'string' || /[\s\\]/.test(value) || !URL.canParse(value)) {
-    return 'must be an absolute URL such as https://example.genauth.ai';
+    return `must be an absolute URL such as ${scheme}s://example.genauth.ai`;
   }
   const { username, password, protocol, hostname } = new URL(value);
   if (username || password || /[?#]/.test(value)) {
     return 'must not contain credentials, a query or a fragment';
   }
-  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return undefined;
-  return 'must use https; http is for loopback addresses only';
+  if (protocol === `${scheme}s:`) return undefined;
+  if (protocol === `${scheme}:` && isLoopback(hostname)) return undefined;
+  return `must use ${scheme}s; ${scheme} is for loopback addresses only`;
 }
 
 function isLoopback(hostname: string): boolean {

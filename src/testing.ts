@@ -8,9 +8,17 @@ export {
   type Protocol,
 } from './testing/application.js';
 export type { TokenAlgorithm } from './testing/compact-token.js';
+export {
+  FakeEventHub,
+  type FakeEventHubOptions,
+  type FakeEventHubSettings,
+  type Handshake,
+  type HandshakeFault,
+} from './testing/fake-event-hub.js';
 export { FakeGenAuth } from './testing/fake-genauth.js';
 export type { Fault } from './testing/faults.js';
 export type { Hold } from './testing/holds.js';
+export type { Delivery, LogoutTokenOptions } from './testing/logout-token.js';
 export { RequestLog, type Endpoint, type LoggedRequest } from './testing/request-log.js';
 export { SigningKeys, type SigningAlgorithm, type SigningKey } from './testing/signing-keys.js';
 export type { FakeGenAuthOptions } from './testing/start-up.js';
@@ -24,4 +32,5 @@ export type {
   WithRefreshToken,
 } from './testing/token-issuer.js';
 export type { FakeUser, UserStatus } from './testing/user-pool.js';
+export type { WebhookOptions } from './testing/webhook.js';
 export { VirtualClock } from './testing/virtual-clock.js';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import { Caution } from './caution.js';
 import { publishAlarm } from './core/channels.js';
 import { Clock, latestWall } from './core/clock.js';
 import { type Demands, judgeDemands } from './core/demands.js';
@@ -46,6 +47,7 @@ export class TokenVerification {
     private readonly cache: PrincipalCache,
     private readonly revoker: Revoker,
     private readonly clock: Clock,
+    private readonly caution: Caution,
   ) {}
 
   /** See `TokenService.verify`. */
@@ -232,12 +234,13 @@ export class TokenVerification {
     { maxAge }: Demands,
     begun: Begun,
   ): Doubt | undefined {
-    const online = this.applications.byId(principal.appId)?.options.online === true;
+    const { online } = this.applications.byId(principal.appId)?.options ?? {};
+    const missed = this.caution.askedSince;
     const limitMs = Math.min(
       maxAge ?? Infinity,
-      online ? this.options.introspectionTtlMs : Infinity,
+      online || missed > -Infinity ? this.options.introspectionTtlMs : Infinity,
     );
-    const askedSince = begun.at - limitMs;
+    const askedSince = Math.max(begun.at - limitMs, missed);
     // A word from the future was given before our clock was set back: nobody knows how old it is.
     const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
     return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };

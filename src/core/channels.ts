@@ -31,6 +31,7 @@ export interface AlarmMessage {
     | 'listener_failed'
     | 'listener_behind'
     | 'cache_failed'
+    | 'event_hub_unreachable'
     | 'policy_accepted';
   readonly detail: string;
 }

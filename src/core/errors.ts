@@ -9,14 +9,17 @@ export abstract class GenAuthError extends Error {
   }
 }
 
-/** The module was configured wrongly. Thrown once, at start, with every fault found. */
+/** A module was configured wrongly. Thrown once, at start, with every fault found. */
 export class GenAuthOptionsError extends GenAuthError {
   override readonly code = 'invalid_options';
 
   /** @param faults one sentence for each option at fault, naming it and saying what to do */
-  constructor(readonly faults: readonly string[]) {
+  constructor(
+    readonly faults: readonly string[],
+    moduleName = 'GenAuthModule',
+  ) {
     super(
-      `GenAuthModule is not configured correctly:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
+      `${moduleName} is not configured correctly:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
     );
   }
 }

@@ -16,6 +16,7 @@ import {
   type Revocation,
   type RevocationKind,
   signedKey,
+  NO_SESSION,
   targetKeys,
   watermarkKey,
 } from './revocation.js';
@@ -171,6 +172,14 @@ describe('targetKeys', () => {
   it('names only what the token says', () => {
     expect(Object.keys(targetKeys(principal())).sort()).toEqual(['client', 'issuer', 'token']);
     expect(targetKeys(principal()).client).toEqual([watermarkKey('client', ISSUER, 'app')]);
+  });
+
+  it('names a subject once more when the token names no session', () => {
+    const { subject } = targetKeys(principal({ sub: 'user' }));
+    expect(subject).toEqual([
+      watermarkKey('subject', ISSUER, 'user'),
+      watermarkKey('subject', ISSUER, 'user', NO_SESSION),
+    ]);
   });
 
   it('names each client that may claim the token, alone and with the subject', () => {

@@ -82,7 +82,13 @@ export function opaqueKey(token: string): Digest {
   return digest(`o|${token}`);
 }
 
-/** Key of a watermark. `ids` as the issuer writes them; a client may be narrowed to one subject. */
+/** Narrows a subject to those of its tokens that name no session: they may be of any. */
+export const NO_SESSION = '';
+
+/**
+ * Key of a watermark. `ids` as the issuer writes them; a client may be narrowed to one subject, and a subject
+ * to `NO_SESSION`.
+ */
 export function watermarkKey(
   kind: WatermarkKind,
   issuer: string,
@@ -129,7 +135,7 @@ export function cutWhen(
   };
 }
 
-/** One key of each kind under which a revocation may reach the principal; several for a client. */
+/** The keys of each kind under which a revocation may reach the principal. */
 export type TargetKeys = Readonly<Partial<Record<RevocationKind, readonly Digest[]>>>;
 
 const remembered = new WeakMap<Principal, TargetKeys>();
@@ -153,7 +159,11 @@ function computeTargetKeys(principal: Principal): TargetKeys {
     issuer: [watermarkKey('issuer', issuer)],
     ...(tokenId !== undefined && { jti: [jtiKey(issuer, tokenId)] }),
     ...(sessionId !== undefined && { session: [watermarkKey('session', issuer, sessionId)] }),
-    ...(sub !== undefined && { subject: [watermarkKey('subject', issuer, sub)] }),
+    ...(sub !== undefined && {
+      subject: (sessionId === undefined ? [[sub], [sub, NO_SESSION]] : [[sub]]).map((ids) =>
+        watermarkKey('subject', issuer, ...ids),
+      ),
+    }),
   };
 }
 
@@ -174,10 +184,12 @@ export interface Target {
 }
 
 /** As the digests of `targetKeys` would say, for a target whose ids are at hand. */
-export function isAimedAt({ kind, ids: [id, subject] }: Target, principal: Principal): boolean {
-  if (kind === 'subject') return principal.sub === id;
+export function isAimedAt({ kind, ids: [id, within] }: Target, principal: Principal): boolean {
+  if (kind === 'subject') {
+    return principal.sub === id && (within === undefined || principal.sessionId === undefined);
+  }
   if (kind === 'session') return principal.sessionId === id;
   if (kind === 'issuer') return principal.issuer === id;
   const isClient = id !== undefined && clientsOf(principal).has(id);
-  return isClient && (subject === undefined || principal.sub === subject);
+  return isClient && (within === undefined || principal.sub === within);
 }

@@ -3,6 +3,12 @@ import type { FakeAccount, FakeApplication } from './application.js';
 import { malleated, respelled } from './compact-token.js';
 import type { Fault } from './faults.js';
 import type { Hold } from './holds.js';
+import {
+  buildLogoutToken,
+  postLogoutToken,
+  type Delivery,
+  type LogoutTokenOptions,
+} from './logout-token.js';
 import type { Endpoint, RequestLog } from './request-log.js';
 import type { SigningAlgorithm } from './signing-keys.js';
 import { startUp, type FakeGenAuthOptions, type RunningParts } from './start-up.js';
@@ -16,6 +22,7 @@ import {
   type TokenSet,
   type WithRefreshToken,
 } from './token-issuer.js';
+import { postWebhook, type WebhookOptions } from './webhook.js';
 import type { UserPool, UserStatus } from './user-pool.js';
 
 /**
@@ -104,6 +111,36 @@ export class FakeGenAuth {
    */
   token(claims: Record<string, unknown> = {}, options?: TokenOptions): string {
     return this.#issuer.build(claims, options);
+  }
+
+  /**
+   * Any logout token, good or bad. `claims` say whose logout it is: `sub`, `sid` or both. They add to the other
+   * claims, replace, or (set to `undefined`) leave out.
+   */
+  logoutToken(claims: Record<string, unknown> = {}, options: LogoutTokenOptions = {}): string {
+    return buildLogoutToken(this.#pool.application(options.appId), this.now(), claims, options);
+  }
+
+  /** Sends a logout token to your route, as an OpenID provider does when a session ends. */
+  sendLogoutToken(
+    url: string,
+    claims: Record<string, unknown> = {},
+    options: LogoutTokenOptions = {},
+  ): Promise<Delivery> {
+    return postLogoutToken(url, this.logoutToken(claims, options));
+  }
+
+  /**
+   * Sends a webhook to your route, as GenAuth does: `{ eventName, data }`. Without a name (`null`) the data is the
+   * body: GenAuth's `login` is a bare user, and its test `{ description }`.
+   */
+  sendWebhook(
+    url: string,
+    eventName: string | null,
+    data: unknown,
+    options: WebhookOptions = {},
+  ): Promise<Delivery> {
+    return postWebhook(url, eventName, data, options);
   }
 
   /** A private key that no application publishes, for forged tokens. */

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** One port on the loopback address, which can be closed and opened again. */
 export class Listener {
@@ -9,7 +10,9 @@ export class Listener {
   readonly #server = createServer((request, response) => this.receive(request, response));
   #port = 0;
 
-  constructor() {
+  /** @param upgrade takes a connection that asks for another protocol, where one is spoken */
+  constructor(upgrade?: (request: IncomingMessage, socket: Duplex) => void) {
+    if (upgrade) this.#server.on('upgrade', upgrade);
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));

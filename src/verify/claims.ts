@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.js';
 import type { Principal } from '../core/principal.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 
-const TYPES = /^(?:application\/)?(?:jwt|at\+jwt)$/i;
+const ACCESS_TOKEN_TYPES = /^(?:application\/)?(?:jwt|at\+jwt)$/i;
 const AT_JWT = /^(?:application\/)?at\+jwt$/i;
 
 /** Header members that change what a token means. None is understood here, so none is ignored. */
@@ -18,12 +18,17 @@ const NOT_UNDERSTOOD: readonly (readonly [name: string, reason: TokenRefusal])[]
 /**
  * What the header must say before any key is looked for (RFC 7515 §4.1, RFC 8725 §3).
  *
+ * @param types what `typ` may be, where there is one; by default what an access token says
  * @returns the algorithm, one of the configured ones
  * @throws {TokenError}
  */
-export function judgeHeader(header: JsonObject, application: ResolvedApplication): string {
+export function judgeHeader(
+  header: JsonObject,
+  application: ResolvedApplication,
+  types = ACCESS_TOKEN_TYPES,
+): string {
   for (const [name, reason] of NOT_UNDERSTOOD) {
-    if (name in header) throw new TokenError(reason, `'${name}' has no place in an access token`);
+    if (name in header) throw new TokenError(reason, `'${name}' has no place in the header`);
   }
   const { alg, typ, kid } = header;
   if (typeof alg !== 'string' || !(application.algorithms as readonly string[]).includes(alg)) {
@@ -32,10 +37,15 @@ export function judgeHeader(header: JsonObject, application: ResolvedApplication
   if (kid !== undefined && !isName(kid)) {
     throw new TokenError('header_type', "'kid' must be a string");
   }
-  if (typ !== undefined && !(isName(typ) && TYPES.test(typ))) {
-    throw new TokenError('token_type', "'typ' is not that of an access token");
+  if (!isAmong(typ, types)) {
+    throw new TokenError('token_type', "'typ' is that of another kind of token");
   }
   return alg;
+}
+
+/** A `typ` may be left out (RFC 7519 §5.1). */
+function isAmong(typ: unknown, types: RegExp): boolean {
+  return typ === undefined || (isName(typ) && types.test(typ));
 }
 
 function isName(value: unknown): value is string {

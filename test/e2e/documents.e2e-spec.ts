@@ -15,6 +15,7 @@ const DOCUMENTS = [
   'ARCHITECTURE.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'docs/doors.md',
   'docs/fleet.md',
   'docs/mutants.md',
   'docs/nats.md',
@@ -58,6 +59,13 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   'the server does not introspect JWTs (`oidc-provider` from version 7)': [
     'get no verdict by default: the server is asked, and does not introspect them',
     "are accepted with whenStale 'accept', until they are revoked",
+  ],
+  'the event hub, when it is listened to, is away or goes silent': [
+    'that is %s keeps no application from starting, and comes about later',
+    'comes back every time it is lost (%s), however often',
+    'that died without a word is noticed by its heartbeat, and replaced',
+    'hides no revocation: a token that GenAuth revoked meanwhile is refused, although no event came',
+    'hides none while it lasts',
   ],
   "the application's cache store fails or hangs": [
     'takes a store behind cache-manager that fails for a miss',

@@ -1,7 +1,8 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { exportJWK, generateKeyPair } from 'jose';
+import type { Provider } from 'oidc-provider';
 
 import type { GenAuthApplicationOptions } from '../../src/index.js';
 
@@ -9,6 +10,9 @@ import type { GenAuthApplicationOptions } from '../../src/index.js';
 export const RESOURCE = 'https://books.example';
 /** Another API of the same server: its tokens are none of ours. */
 export const OTHER_RESOURCE = 'https://accounts.example';
+
+/** Where browsers are sent back to. */
+export const CALLBACK = 'https://app.example/callback';
 
 interface Credentials {
   readonly clientId: string;
@@ -49,6 +53,8 @@ export interface AuthorizationServer {
   signIn(options: SignIn): Promise<SignedInTokens>;
   /** A machine's access token, by the client credentials grant. */
   machineToken(form?: Record<string, string>): Promise<string>;
+  /** Where the backend's client wants to be told of logouts; nowhere by default. */
+  logoutUri: string | undefined;
   /** The server's own word on an opaque token, asked for by the other client. */
   isActive(token: string): Promise<boolean>;
   close(): Promise<void>;
@@ -60,11 +66,15 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
   const server = createServer();
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = await startProvider(issuer);
+  const provider = await startProvider(issuer, (init) => {
+    if (!running.logoutUri) throw new Error('nobody wants to be told of logouts');
+    return fetch(running.logoutUri, init);
+  });
   const callback = provider.callback();
   server.on('request', (request, response) => {
     requests.push(request.url ?? '');
-    callback(request, response);
+    if (request.url?.startsWith('/interaction/')) void agreed(provider, request, response);
+    else callback(request, response);
   });
 
   async function post(path: string, client: Credentials, form: Record<string, string>) {
@@ -75,9 +85,10 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
     return (await response.json()) as Record<string, unknown>;
   }
 
-  return {
+  const running: AuthorizationServer = {
     issuer,
     requests,
+    logoutUri: undefined,
     options: () => ({
       appId: BACKEND.clientId,
       appSecret: BACKEND.clientSecret,
@@ -117,6 +128,22 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return running;
+}
+
+/** The user whom the request names signs in, and agrees to everything. */
+async function agreed(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { params } = await provider.interactionDetails(request, response);
+  const { login_hint: accountId = '', client_id: clientId = '', scope = '', resource } = params;
+  const grant = new provider.Grant({ accountId, clientId });
+  grant.addOIDCScope(scope);
+  if (resource) grant.addResourceScope(resource, 'book:read');
+  const result = { login: { accountId }, consent: { grantId: await grant.save() } };
+  await provider.interactionFinished(request, response, result);
 }
 
 const JWT_FORMAT = {
@@ -126,13 +153,28 @@ const JWT_FORMAT = {
   jwt: { sign: { alg: 'RS256' } },
 };
 
-async function startProvider(issuer: string) {
+/** Tokens that were got with a code name the session that it came of. */
+function sessionClaim(context?: {
+  readonly oidc: { readonly entities: { readonly AuthorizationCode?: { readonly sid?: string } } };
+}): object {
+  const { sid } = context?.oidc.entities.AuthorizationCode ?? {};
+  return sid === undefined ? {} : { sid };
+}
+
+async function startProvider(
+  issuer: string,
+  tellOfLogout: (init: RequestInit) => Promise<Response>,
+): Promise<Provider> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const client = ({ clientId, clientSecret }: Credentials) => ({
     client_id: clientId,
     client_secret: clientSecret,
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
-    redirect_uris: ['https://app.example/callback'],
+    redirect_uris: [CALLBACK],
+    ...(clientId === BACKEND.clientId && {
+      backchannel_logout_uri: 'https://app.example/backchannel-logout',
+      backchannel_logout_session_required: true,
+    }),
   });
   return quietly(async () => {
     const { errors, Provider } = await import('oidc-provider');
@@ -146,9 +188,30 @@ async function startProvider(issuer: string) {
       jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' }] },
       cookies: { keys: ['only-for-tests'] },
       scopes: ['openid', 'offline_access'],
-      ttl: { AccessToken: 3_600, ClientCredentials: 600, Grant: 86_400, RefreshToken: 86_400 },
+      ttl: {
+        AccessToken: 3_600,
+        ClientCredentials: 600,
+        Grant: 86_400,
+        IdToken: 3_600,
+        Interaction: 600,
+        RefreshToken: 86_400,
+        Session: 86_400,
+      },
+      extraTokenClaims: sessionClaim,
+      findAccount: (_: unknown, accountId: string) => ({
+        accountId,
+        claims: () => ({ sub: accountId }),
+      }),
+      // Without the server's own agent, which will not speak to this machine.
+      fetch: (_: string, { method, headers, body }: RequestInit) =>
+        tellOfLogout({ method: method!, headers: headers!, body: body! }),
       features: {
+        backchannelLogout: { enabled: true },
         devInteractions: { enabled: false },
+        rpInitiatedLogout: {
+          enabled: true,
+          logoutSource: (context: { body: unknown }, form: string) => void (context.body = form),
+        },
         clientCredentials: { enabled: true },
         introspection: { enabled: true, allowedPolicy: () => true },
         revocation: { enabled: true, allowedPolicy: ofOwner },
@@ -162,7 +225,7 @@ async function startProvider(issuer: string) {
 }
 
 /** The server prints advice for production: which Node to run, and not to keep tokens in memory. */
-async function quietly<T>(begin: () => Promise<T>): Promise<T> {
+export async function quietly<T>(begin: () => Promise<T>): Promise<T> {
   const { warn, info } = console;
   Object.assign(console, { warn: () => undefined, info: () => undefined });
   try {

@@ -1,3 +1,4 @@
+import type { ModuleMetadata } from '@nestjs/common';
 import { createClient } from 'redis';
 
 import type { GenAuthModuleOptions } from '../../src/index.js';
@@ -28,6 +29,8 @@ export interface MemberOptions {
   readonly maxStaleness?: number;
   readonly whenStale?: 'introspect' | 'refuse' | 'accept';
   readonly maxEntries?: number;
+  /** Modules beside `GenAuthModule`. */
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
   /** Do not wait until it is ready. */
   readonly atOnce?: boolean;
   /** Called with the line before the application starts. */
@@ -65,7 +68,10 @@ export class FleetScene {
     const line = await TcpProxy.start(this.redis.port);
     options.before?.(line);
     const clock = new ShiftedClock();
-    const app = await startGuardedApp(this.#settings(line, options), { clock });
+    const app = await startGuardedApp(this.#settings(line, options), {
+      clock,
+      imports: options.imports ?? [],
+    });
     const member = { ...app, line, clock };
     this.#members.push(member);
     if (!options.atOnce) await live(member);

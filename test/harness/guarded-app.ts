@@ -1,4 +1,12 @@
-import { Controller, Get, type INestApplication, Post, type Type, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  type INestApplication,
+  type ModuleMetadata,
+  Post,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -72,23 +80,25 @@ export interface GuardedApp {
   close(): Promise<void>;
 }
 
-/** Starts the application; `controllers` and `providers` come on top of the guarded routes above. */
+/** Starts the application; `imports`, `controllers` and `providers` come on top of the guarded routes above. */
 export async function startGuardedApp(
   options: GenAuthModuleOptions,
   {
     platform = 'express',
     clock,
+    imports = [],
     controllers = [],
     providers = [],
   }: {
     platform?: Platform;
     clock?: Clock;
+    imports?: NonNullable<ModuleMetadata['imports']>;
     controllers?: Type[];
     providers?: Type[];
   } = {},
 ): Promise<GuardedApp> {
   const building = Test.createTestingModule({
-    imports: [GenAuthModule.forRoot(options)],
+    imports: [GenAuthModule.forRoot(options), ...imports],
     controllers: [GuardedController, ...controllers],
     providers,
   });

@@ -24,6 +24,15 @@ declare module 'oidc-provider' {
     constructor(issuer: string, configuration: object);
     readonly issuer: string;
     callback(): (request: IncomingMessage, response: ServerResponse) => void;
+    interactionDetails(
+      request: IncomingMessage,
+      response: ServerResponse,
+    ): Promise<{ readonly params: Readonly<Record<string, string | undefined>> }>;
+    interactionFinished(
+      request: IncomingMessage,
+      response: ServerResponse,
+      result: object,
+    ): Promise<void>;
     readonly Client: { find(clientId: string): Promise<Client | undefined> };
     readonly Grant: new (fields: { accountId: string; clientId: string }) => Saved & {
       addOIDCScope(scope: string): void;

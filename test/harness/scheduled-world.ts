@@ -1,5 +1,6 @@
 import type { Scheduler } from 'fast-check';
 
+import { Caution } from '../../src/caution.js';
 import type { ClockOffset } from '../../src/core/issuer-clock.js';
 import type { JsonObject } from '../../src/core/json.js';
 import type { GenAuthClient, RevocationAnswer } from '../../src/genauth.client.js';
@@ -103,7 +104,14 @@ export function assemble(
   const applications = new Applications(resolved, client, cache, clock);
   const revoker = new Revoker(resolved, index, log, applications, cache, client, clock);
   const tokenRevoker = new TokenRevoker(resolved, revoker, log, applications, client, clock);
-  const verification = new TokenVerification(resolved, applications, cache, revoker, clock);
+  const verification = new TokenVerification(
+    resolved,
+    applications,
+    cache,
+    revoker,
+    clock,
+    new Caution(clock),
+  );
   const tokens = new TokenService(verification, revoker, tokenRevoker, applications, client, clock);
   revoker.onModuleInit();
   return { tokens, cache, index, applications };
