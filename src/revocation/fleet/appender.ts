@@ -128,7 +128,7 @@ export class Appender {
       try {
         this.#settle(group, await this.writer.write(group));
       } catch (error) {
-        this.listener.onFault(error);
+        if (!this.#pause.over) this.listener.onFault(error);
         await this.#pause.rest(this.setup.heartbeatMs * (0.25 + Math.random() / 4));
         this.#giveUpOverdue();
       }
