@@ -185,6 +185,7 @@ describeWithNats('The stream of a log', () => {
     await log.start(plainContext());
     const before = await entries();
     server.freeze();
+    await eventually(() => log.freshness().ageMs > 600);
     const appending = log.append([tombstone()]);
     await eventually(() => lines.length >= 6, LONG_MS);
     server.thaw();
@@ -210,7 +211,7 @@ describeWithNats('The stream of a log', () => {
     await log.start(plainContext({ maxTokenLifetimeMs: 4_000 }));
     const before = await entries();
     await eventually(async () => (await entries()) > before + 1, LONG_MS);
-    expect(lines).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('log_replaced'))).toEqual([]);
   });
 });
 
@@ -228,6 +229,15 @@ describeWithNats('A log that is not the one that was read', () => {
     known = launch(log, { held: () => [lost] });
     await is(log, 'live');
   });
+
+  /** Waits until all was read from the stream, and not only heard, and goes. @returns where the stream ends */
+  async function leave(): Promise<number> {
+    await is(log, 'live');
+    const seen = await lastSequence();
+    await eventually(async () => (await lastSequence()) > seen + 2);
+    line.refuse();
+    return lastSequence();
+  }
 
   /** Another process adds something where this one has been, and everything grows past it. */
   async function growPast(sequence: number): Promise<void> {
@@ -260,12 +270,7 @@ describeWithNats('A log that is not the one that was read', () => {
     await prove(100);
     await log.append([lost]);
     await eventually(() => known.has(lost.key));
-    await is(log, 'live');
-    // The entry is read from the stream as well, not only heard.
-    const seen = await lastSequence();
-    await eventually(async () => (await lastSequence()) > seen + 2);
-    line.refuse();
-    const sequence = await lastSequence();
+    const sequence = await leave();
     await strike();
     await growPast(sequence);
     line.accept();
@@ -284,10 +289,7 @@ describeWithNats('A log that is not the one that was read', () => {
   it('hides nothing when it was rolled back to after the last entry', async () => {
     await backUp();
     await prove(100);
-    const seen = await lastSequence();
-    await eventually(async () => (await lastSequence()) > seen + 2);
-    line.refuse();
-    const sequence = await lastSequence();
+    const sequence = await leave();
     await restoreWhileAway();
     await growPast(sequence);
     line.accept();
@@ -314,7 +316,7 @@ describeWithNats('The rights that a user of NATS needs', () => {
     const fact = tombstone();
     await writer.append([fact]);
     await eventually(() => known.has(fact.key));
-    expect(lines).toEqual([]);
+    expect(lines.filter((line) => line.includes('right'))).toEqual([]);
   });
 
   it.each([
@@ -336,7 +338,7 @@ describeWithNats('The rights that a user of NATS needs', () => {
     await serve(rights, SUBSCRIBE);
     await logWith({ user: 'root', pass: 'root' }).start(plainContext());
     await logWith(login).start(plainContext());
-    expect(lines).toEqual([]);
+    expect(lines.filter((line) => line.includes('right'))).toEqual([]);
   });
 
   it('hear the news a heartbeat later without that of hearing it', async () => {

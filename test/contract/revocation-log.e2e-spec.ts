@@ -254,6 +254,8 @@ for (const kind of logKinds) {
       async (_, strike, mend) => {
         const [here, there] = [await started(), await started()];
         await strike();
+        // A process that is told to stop may still answer for a moment.
+        await eventually(() => here.log.freshness().ageMs > 600);
         const fact = tombstone();
         await expect(here.append(fact)).rejects.toThrow(/did not acknowledge/);
         await Promise.all([is(here, 'stale'), is(there, 'stale')]);

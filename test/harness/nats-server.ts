@@ -1,19 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 import { freePort } from './free-port.js';
-
-const LONGEST_MS = 30_000;
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+import { ServerProcess } from './server-process.js';
 
 interface Place {
   readonly name: string;
@@ -25,12 +17,10 @@ interface Place {
 }
 
 /** A nats-server of one's own with JetStream, on a free port and in a directory of its own. */
-export class NatsServer {
-  readonly #dir = mkdtempSync(join(tmpdir(), 'nats-'));
-  readonly #copy = join(this.#dir, 'copy');
-  #child: ChildProcess | undefined;
-
-  private constructor(private readonly place: Place) {}
+export class NatsServer extends ServerProcess {
+  private constructor(private readonly place: Place) {
+    super('nats-server');
+  }
 
   /** @param settings lines of its configuration on top */
   static async start(settings = ''): Promise<NatsServer> {
@@ -67,8 +57,7 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it again, with the data that it had. Resolves when JetStream answers. */
-  async restart(): Promise<void> {
+  override async restart(): Promise<void> {
     const { name, port, clusterPort, routes, settings } = this.place;
     const others = routes.filter((route) => route !== clusterPort);
     const cluster = `cluster { name: fleet, listen: "127.0.0.1:${clusterPort}", routes: [${others
@@ -77,16 +66,13 @@ export class NatsServer {
     const config = [
       `server_name: ${name}`,
       `listen: "127.0.0.1:${port}"`,
-      `jetstream { store_dir: "${this.#dir}", max_mem: 64MB, max_file: 1GB }`,
+      `jetstream { store_dir: "${this.dir}", max_mem: 64MB, max_file: 1GB }`,
       routes.length > 0 ? cluster : '',
       settings,
     ].join('\n');
-    const path = join(this.#dir, 'server.conf');
+    const path = join(this.dir, 'server.conf');
     writeFileSync(path, config);
-    const child = spawn('nats-server', ['-c', path], { stdio: 'ignore' });
-    this.#child = child;
-    running.add(child);
-    child.once('exit', () => running.delete(child));
+    this.launch(['-c', path]);
     // One that asks for a password is up as well.
     await this.until(async () => {
       const answer = await this.manage((streams) => streams.getAccountInfo()).catch(String);
@@ -94,38 +80,19 @@ export class NatsServer {
     });
   }
 
-  /** SIGKILL. Resolves when it is gone. */
-  async kill(): Promise<void> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
-
-  freeze(): void {
-    this.#child?.kill('SIGSTOP');
-  }
-
-  thaw(): void {
-    this.#child?.kill('SIGCONT');
+  #copy(): string {
+    return join(this.dir, 'copy');
   }
 
   /** Keeps a copy of its data. For a server that is down. */
   backUp(): void {
-    cpSync(join(this.#dir, 'jetstream'), this.#copy, { recursive: true });
+    cpSync(join(this.dir, 'jetstream'), this.#copy(), { recursive: true });
   }
 
   /** Puts the copy in the place of its data. For a server that is down. */
   restore(): void {
-    rmSync(join(this.#dir, 'jetstream'), { recursive: true });
-    cpSync(this.#copy, join(this.#dir, 'jetstream'), { recursive: true });
-  }
-
-  /** Ends it and removes its data. */
-  async stop(): Promise<void> {
-    await this.kill();
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(join(this.dir, 'jetstream'), { recursive: true });
+    cpSync(this.#copy(), join(this.dir, 'jetstream'), { recursive: true });
   }
 
   /** Does something over a connection of its own. */
@@ -143,13 +110,5 @@ export class NatsServer {
     return this.use(async (connection) =>
       work(await jetstreamManager(connection, { timeout: 2_000 })),
     );
-  }
-
-  async until(holds: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + LONGEST_MS;
-    while (!(await holds().catch(() => false))) {
-      if (Date.now() > deadline) throw new Error('nats-server did not get there in time');
-      await sleep(20);
-    }
   }
 }
