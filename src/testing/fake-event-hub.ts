@@ -225,7 +225,7 @@ export class FakeEventHub {
         if (opcode === OPCODES.close) socket.end();
       }
     });
-    socket.on('end', () => socket.end());
+    socket.on('end', () => subscriber.isSilent || socket.end());
     socket.write(upgraded(acceptOf(headers['sec-websocket-key'] ?? '')));
   }
 }

@@ -243,6 +243,8 @@ describe('What the event hub sends and nobody understands', () => {
     const token = scene.signIn('ada');
     const mebibyte = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 0x01]);
     scene.hub.send(LOGOUT, what.includes('oversized') ? Buffer.concat([bytes, mebibyte]) : bytes);
+    // It does not even answer the farewell.
+    scene.hub.silence();
     await eventually(() => !stateOf(app).connected);
     scene.clock.advance(1_000);
     await connected(app);
