@@ -9,3 +9,14 @@ export type {
   BackchannelLogoutOptionsFactory,
 } from './doors/backchannel-logout.options.js';
 export type { DoorExtras } from './doors/door-extras.js';
+  SecurityEventsModule,
+  type SecurityEventsModuleAsyncOptions,
+  type SecurityEventsModuleExtras,
+} from './doors/security-events.module.js';
+export type {
+  EventEffect,
+  PollOptions,
+  SecurityEventsOptions,
+  SecurityEventsOptionsFactory,
+  TransmitterOptions,
+} from './doors/security-events.options.js';
