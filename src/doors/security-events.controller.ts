@@ -2,6 +2,7 @@ import {
   HttpCode,
   HttpException,
   HttpStatus,
+  Injectable,
   type OnModuleInit,
   PayloadTooLargeException,
   Post,
@@ -24,6 +25,7 @@ const SET = 'application/secevent+jwt';
  * Takes SETs that are pushed (RFC 8935): 202 when what one says is durable, 400 with `{ err, description }`
  * when it is refused, 503 when it has to come again.
  */
+@Injectable()
 export class SecurityEventsController implements OnModuleInit {
   constructor(
     private readonly receiver: SecurityEventReceiver,
