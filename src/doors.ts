@@ -9,6 +9,7 @@ export type {
   BackchannelLogoutOptionsFactory,
 } from './doors/backchannel-logout.options.js';
 export type { DoorExtras } from './doors/door-extras.js';
+export {
   SecurityEventsModule,
   type SecurityEventsModuleAsyncOptions,
   type SecurityEventsModuleExtras,

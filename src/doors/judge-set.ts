@@ -1,5 +1,7 @@
 import { isJsonObject, type JsonObject } from '../core/json.js';
 import { instantOf } from '../core/principal.js';
+import { judgeHeader } from '../verify/claims.js';
+import type { ResolvedTransmitter } from './security-events.options.js';
 import { SetRefusal } from './set-refusal.js';
 
 /** SSF has one event in a SET; RFC 8417 §2.2 allows several that are about the same thing. */
@@ -26,17 +28,19 @@ export interface SecurityEvent {
   readonly happenedAt: number;
 }
 
-/** What of a transmitter's options decides whether a SET is for us and of now. */
-export interface SetExpectation {
-  readonly audiences: readonly string[];
-  readonly maxAgeMs: number;
-}
-
-/** Explicit typing is required by SSF 1.0 §4.1.1: no access, ID or logout token passes. @throws {SetRefusal} */
-export function judgeType({ typ }: JsonObject): void {
-  if (typeof typ !== 'string' || !TYPE.test(typ)) {
-    throw new SetRefusal('invalid_request', "'typ' must be secevent+jwt");
-  }
+/**
+ * What the header of a SET must say before any key is looked for. Explicit typing is required by SSF 1.0
+ * §4.1.1: no access, ID or logout token passes.
+ *
+ * @returns the algorithm
+ * @throws {SetRefusal | TokenError}
+ */
+export function judgeSetHeader(
+  header: JsonObject,
+  transmitter: Pick<ResolvedTransmitter, 'algorithms'>,
+): string {
+  if (header['typ'] === undefined) throw malformed("'typ' must be secevent+jwt");
+  return judgeHeader(header, transmitter, TYPE);
 }
 
 /**
@@ -47,7 +51,7 @@ export function judgeType({ typ }: JsonObject): void {
  */
 export function judgeClaims(
   claims: JsonObject,
-  { audiences, maxAgeMs }: SetExpectation,
+  { audiences, maxAgeMs }: Pick<ResolvedTransmitter, 'audiences' | 'maxAgeMs'>,
   now: number,
   toleranceMs: number,
 ): SecurityEventToken {

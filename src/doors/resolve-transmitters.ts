@@ -64,6 +64,7 @@ function readTransmitter(
     verificationState: read.has('verificationState') ? read.text('verificationState') : undefined,
     poll: read.has('poll') ? readPoll(read.group('poll'), shared) : undefined,
     maxAgeMs: read.integer('maxAge', longest, Math.min(MINUTE, longest), longest),
+    sessionless: read.oneOf('sessionless', ['revoke', 'keep'] as const, 'revoke'),
     mapSubject: callableIn<TransmitterOptions['mapSubject']>(
       read,
       'mapSubject',

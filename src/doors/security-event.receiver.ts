@@ -5,10 +5,9 @@ import { Clock, latestWall } from '../core/clock.js';
 import { isJsonObject } from '../core/json.js';
 import { ResolvedOptions } from '../genauth.options.js';
 import { Intake, type NewsCut } from '../intake.js';
-import { judgeSignatureHeader } from '../verify/claims.js';
 import { type JwsToken, readToken } from '../verify/compact-jws.js';
 import { VERIFICATION } from './event-effects.js';
-import { judgeClaims, judgeType, type SecurityEventToken } from './judge-set.js';
+import { judgeClaims, judgeSetHeader, type SecurityEventToken } from './judge-set.js';
 import { refusalOfSet, SetRefusal } from './set-refusal.js';
 import type { Transmitter } from './transmitter.js';
 
@@ -55,13 +54,12 @@ export class SecurityEventReceiver {
   async #judge(text: string, { from, jti, shown }: Delivery) {
     const token = readToken(text);
     if (token.form !== 'jws') throw new SetRefusal('invalid_request', 'a SET is a signed JWT');
-    const { header, claims } = token;
+    const { claims } = token;
     const transmitter = from.find(({ options }) => options.issuer === claims['iss']);
     if (!transmitter) throw new SetRefusal('invalid_issuer', "'iss' is no configured transmitter");
     if (shown && !transmitter.isAuthorizedBy(shown.authorization)) {
       throw new SetRefusal('authentication_failed', "the 'Authorization' header is not as agreed");
     }
-    judgeType(header);
     await judgeSignature(token, transmitter);
     const now = latestWall(this.clock);
     const set = judgeClaims(claims, transmitter.options, now, this.options.clockToleranceMs);
@@ -92,7 +90,7 @@ export class SecurityEventReceiver {
 
 async function judgeSignature(token: JwsToken, { keys, options }: Transmitter): Promise<void> {
   const { header, signingInput, signature } = token;
-  const alg = judgeSignatureHeader(header, options.algorithms);
+  const alg = judgeSetHeader(header, options);
   const key = await keys.find(header['kid'] as string | undefined, alg);
   if (!key.verifies(alg, signingInput, signature)) {
     throw new SetRefusal('invalid_key', 'the signature does not verify');

@@ -4,13 +4,12 @@ import {
   type ConfigurableModuleAsyncOptions,
   type DynamicModule,
   Module,
-  type ModuleMetadata,
 } from '@nestjs/common';
 
 import { Clock } from '../core/clock.js';
 import { ResolvedOptions } from '../genauth.options.js';
+import { type DoorExtras, withRoute } from './door-extras.js';
 import { EventPollers } from './event-pollers.js';
-import { controllerAt } from './route.js';
 import { SecurityEventReceiver } from './security-event.receiver.js';
 import { SecurityEventsController } from './security-events.controller.js';
 import type {
@@ -21,11 +20,9 @@ import { TransmitterClient } from './transmitter.client.js';
 import { Transmitters } from './transmitters.js';
 
 /** Options of the module itself, beside those of the transmitters. */
-export interface SecurityEventsModuleExtras {
+export interface SecurityEventsModuleExtras extends Pick<DoorExtras, 'imports'> {
   /** The route that SETs are pushed to; `false` when they are only polled. @default 'security-events' */
   path?: string | false;
-  /** The module that imports GenAuthModule, when that is not global. */
-  imports?: ModuleMetadata['imports'];
 }
 
 /** Options of `forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`. */
@@ -41,11 +38,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     .setFactoryMethodName('createSecurityEventsOptions')
     .setExtras<SecurityEventsModuleExtras>(
       { path: 'security-events', imports: [] },
-      (definition, { path = 'security-events', imports = [] }) => ({
-        ...definition,
-        imports: [...new Set([...(definition.imports ?? []), ...imports])],
-        controllers: path === false ? [] : [controllerAt(path, SecurityEventsController)],
-      }),
+      (definition, { path = 'security-events', imports = [] }) =>
+        path === false
+          ? { ...definition, imports: [...(definition.imports ?? []), ...imports] }
+          : withRoute(definition, { path, imports }, SecurityEventsController),
     )
     .build();
 

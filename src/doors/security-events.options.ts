@@ -59,10 +59,15 @@ export interface TransmitterOptions {
   maxAge?: number;
   /**
    * Names the `sub` of a subject that is given in another way: `email`, `phone_number`, `account`, `uri`,
-   * `did`, or a format of the transmitter's own. Undefined: nobody we know. What it throws makes the
-   * transmitter come again.
+   * `did`, or a format of the transmitter's own. Undefined: nobody we know. What it throws, or does not
+   * say within the module's `timeout`, makes the transmitter come again.
    */
   mapSubject?: (identifier: JsonObject) => string | undefined | Promise<string | undefined>;
+  /**
+   * An event that ends one session of a user ends the user's tokens that name no session as well, since they
+   * may be of that one: GenAuth's access tokens name none. @default 'revoke'
+   */
+  sessionless?: 'revoke' | 'keep';
   /** Says what an event does, before the table of known ones is asked; undefined leaves it to the table. */
   map?: (type: string, payload: JsonObject) => EventEffect | undefined;
 }
@@ -103,6 +108,7 @@ export interface ResolvedTransmitter {
   readonly verificationState: string | undefined;
   readonly poll: ResolvedPoll | undefined;
   readonly maxAgeMs: number;
+  readonly sessionless: 'revoke' | 'keep';
   readonly mapSubject: TransmitterOptions['mapSubject'];
   readonly map: TransmitterOptions['map'];
 }

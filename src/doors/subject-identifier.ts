@@ -13,6 +13,8 @@ export interface Named {
 /** Whom or what an event is about: a user, or a session. */
 export interface Mention extends Named {
   readonly kind: 'subject' | 'session';
+  /** Of a user, only what names no session is meant: it may be of the one that ended. */
+  readonly isNarrowed?: boolean;
 }
 
 /** Finds out the `sub` of what is no `sub` itself; undefined when nobody is known by it. */
@@ -23,7 +25,7 @@ export type SubjectLookup = (identifier: JsonObject) => Promise<string | undefin
  * here, for an event about a subject or about a session.
  *
  * Where a session may be meant, an opaque identifier is taken for both: a cut of what does not exist reaches
- * nobody.
+ * nobody. Where a user and a session are named, the user's tokens that name no session are mentioned too.
  */
 export async function mentionsIn(
   subject: JsonObject,
@@ -37,8 +39,9 @@ export async function mentionsIn(
   }
   const users = await usersIn(subject['user'], lookUp);
   const sessions = await sessionsIn(subject['session']);
-  const [first, second] = about === 'session' ? [sessions, users] : [users, sessions];
-  return first.length > 0 ? first : second;
+  if (about === 'subject') return users.length > 0 ? users : sessions;
+  const isNarrowed = sessions.length > 0;
+  return [...sessions, ...users.map((user) => ({ ...user, isNarrowed }))];
 }
 
 async function usersIn(identifier: unknown, lookUp: SubjectLookup): Promise<Mention[]> {

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { GenAuthUnavailableError } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
-import type { Target } from '../core/revocation.js';
+import { NO_SESSION, type Target } from '../core/revocation.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { NewsCut } from '../intake.js';
 import { KeySet, type KeySetTimes } from '../verify/key-set.js';
@@ -19,7 +19,7 @@ export class Transmitter {
   constructor(
     readonly options: ResolvedTransmitter,
     fetchKeys: (options: ResolvedTransmitter) => Promise<readonly unknown[]>,
-    times: KeySetTimes,
+    private readonly times: KeySetTimes & { readonly timeoutMs: number },
     clock: Clock,
   ) {
     this.keys = new KeySet(() => fetchKeys(options), options.algorithms, times, clock);
@@ -55,8 +55,11 @@ export class Transmitter {
     subject: JsonObject,
   ): Promise<NewsCut[]> {
     const mentions = await mentionsIn(subject, about, (identifier) => this.#lookUp(identifier));
-    return mentions.flatMap((mention) => {
-      const target: Target = { kind: mention.kind, ids: [mention.id] };
+    const isKept = this.options.sessionless === 'keep';
+    const meant = mentions.filter(({ isNarrowed }) => !(isNarrowed && isKept));
+    return meant.flatMap((mention) => {
+      const { kind, id, isNarrowed } = mention;
+      const target: Target = { kind, ids: isNarrowed ? [id, NO_SESSION] : [id] };
       return this.#applicationsOf(mention).map((application) => ({
         target,
         application,
@@ -72,11 +75,18 @@ export class Transmitter {
   }
 
   async #lookUp(identifier: JsonObject): Promise<string | undefined> {
+    let cancel = (): void => {};
+    const late = new Promise<never>((_, reject) => {
+      const timer = setTimeout(() => reject(new Error('late')), this.times.timeoutMs);
+      cancel = () => clearTimeout(timer);
+    });
     try {
-      return await this.options.mapSubject?.(identifier);
+      return await Promise.race([this.options.mapSubject?.(identifier), late]);
     } catch {
       // Whatever it threw may name the subject.
-      throw new GenAuthUnavailableError('no_answer', 'mapSubject threw');
+      throw new GenAuthUnavailableError('no_answer', 'mapSubject threw, or took too long');
+    } finally {
+      cancel();
     }
   }
 }

@@ -98,6 +98,26 @@ describe.each(platforms)('A pushed security event token (%s)', (platform) => {
   });
 
   it.each([
+    ['revoke', 401],
+    ['keep', 200],
+  ] as const)('may mean the tokens that name no session: %s', async (sessionless, status) => {
+    const strict = await scene.start({ platform, door: { sessionless } });
+    const sub = nextUser();
+    const nameless = olderToken(sub);
+    const other = olderToken(sub, { sid: 'another' });
+    const subject = {
+      format: 'complex',
+      user: scene.user(sub),
+      session: { format: 'opaque', id: `sid-${sub}` },
+    };
+    const set = scene.transmitter.set({ 'session-revoked': {} }, { subject });
+    expect((await scene.transmitter.push(strict.url + PATH, set)).status).toBe(202);
+    expect(await statusOf(strict, nameless)).toBe(status);
+    expect(await statusOf(strict, other)).toBe(200);
+    await scene.end(strict);
+  });
+
+  it.each([
     [
       'aliases',
       (sub: string) => ({
@@ -642,17 +662,19 @@ describe.each(platforms)('The route for security event tokens (%s)', (platform) 
     ['the log', 'log'],
     ['the keys of the transmitter', 'keys'],
     ["the application's mapSubject", 'mapSubject'],
+    ["the application's mapSubject in time", 'late'],
   ])('answers 503 while %s cannot be reached, and the next attempt succeeds', async (_, what) => {
     const scene = await SignalsScene.set();
     const log = new ControlledLog();
     let isDown = false;
     const mapSubject = () => {
+      if (isDown && what === 'late') return new Promise<undefined>(() => {});
       if (isDown) throw new Error('ada@example.com is not reachable');
       return Promise.resolve('ada');
     };
     const app = await scene.start({
       platform,
-      module: { revocation: { log }, keys: { cooldown: 1_000 } },
+      module: { revocation: { log }, keys: { cooldown: 1_000 }, timeout: 300 },
       door: { mapSubject },
     });
     const token = scene.signIn('ada');
