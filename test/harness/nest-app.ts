@@ -24,6 +24,8 @@ export interface NestAppOptions {
   readonly clock?: Clock;
   readonly prefix?: string;
   readonly logger?: LoggerService | false;
+  /** Called before it listens. */
+  readonly prepare?: (app: INestApplication) => void;
 }
 
 // Tokens may be 16 KiB long, which is all that node allows for every header together.
@@ -39,7 +41,7 @@ class RoomyExpressAdapter extends ExpressAdapter {
 /** Starts the application; headers may be 64 KiB long. */
 export async function startNestApp(
   metadata: ModuleMetadata,
-  { platform = 'express', clock, prefix, logger = false }: NestAppOptions = {},
+  { platform = 'express', clock, prefix, logger = false, prepare }: NestAppOptions = {},
 ): Promise<NestApp> {
   const building = Test.createTestingModule(metadata);
   if (clock) building.overrideProvider(Clock).useValue(clock);
@@ -50,6 +52,7 @@ export async function startNestApp(
       : new FastifyAdapter({ http: { maxHeaderSize: HEADER_BYTES } });
   const app = module.createNestApplication(adapter, { logger });
   if (prefix) app.setGlobalPrefix(prefix);
+  prepare?.(app);
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
   return {
