@@ -74,16 +74,13 @@ export class SecurityEventReceiver {
     const { cuts, unknown } = await newsIn(transmitter, set);
     const source = 'securityEvent';
     if (cuts.length === 0) {
-      const detail = unknown ?? undefined;
-      publishNews({
-        source,
-        outcome: detail ? 'not_understood' : 'taken',
-        ...(detail && { detail }),
-      });
+      const outcome = unknown ? 'not_understood' : 'taken';
+      publishNews({ source, outcome, ...(unknown && { detail: unknown }) });
       return;
     }
     const { issuer, maxAgeMs } = transmitter.options;
-    const repeatableUntilAt = set.issuedAt + maxAgeMs + this.options.clockToleranceMs;
+    const endsAt = set.issuedAt + maxAgeMs + this.options.clockToleranceMs;
+    const repeatableUntilAt = Math.ceil(endsAt);
     await this.intake.take({ source, cuts, message: { issuer, jti: set.jti, repeatableUntilAt } });
   }
 }

@@ -35,6 +35,12 @@ describe('mentionsIn', () => {
     expect(mentions.map(({ id }) => id)).toEqual(['ada', 'ada']);
   });
 
+  it('asks nobody about aliases of aliases', async () => {
+    const inner = { format: 'aliases', identifiers: [opaque('x')] };
+    const subject = { format: 'aliases', identifiers: [inner, 'x', null] };
+    expect(await mentionsIn(subject, 'subject', () => Promise.resolve('ada'))).toEqual([]);
+  });
+
   it('reads no more aliases than one subject has', async () => {
     const identifiers = Array.from({ length: 1_000 }, (_, n) => opaque(`${n}`));
     expect(await mentionsIn({ format: 'aliases', identifiers }, 'subject', nobody)).toHaveLength(

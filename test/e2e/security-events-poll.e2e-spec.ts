@@ -88,6 +88,10 @@ describe('A poll for security event tokens', () => {
     const jti = scene.transmitter.queue(disable('ada'));
     const before = scene.transmitter.polls.length;
     await inTime('it was fetched again', () => scene.transmitter.polls.length > before + 3);
+    await settle();
+    const count = scene.transmitter.polls.length;
+    await settle();
+    expect(scene.transmitter.polls).toHaveLength(count);
     expect(scene.transmitter.acknowledged).toEqual([]);
     expect(scene.transmitter.waiting).toEqual([jti]);
     expect(await statusOf(app, token)).toBe(401);
@@ -95,6 +99,21 @@ describe('A poll for security event tokens', () => {
     await inTime('it is acknowledged', () => scene.transmitter.acknowledged.includes(jti));
     expect(log.appended.map(({ kind }) => kind)).toEqual(['subject', 'message']);
     expect(scene.transmitter.acknowledged).toEqual([jti]);
+  });
+
+  it('is not slowed down by a SET that fails each time', async () => {
+    const mapSubject = () => Promise.reject(new Error('never'));
+    const app = await start({}, { door: { mapSubject } });
+    const token = olderToken('ada');
+    const subject = { format: 'email', email: 'x' };
+    const bad = scene.transmitter.queue(
+      scene.transmitter.set({ 'account-disabled': {} }, { subject }),
+    );
+    const good = scene.transmitter.queue(disable('ada'));
+    await inTime('the other is acknowledged', () => scene.transmitter.acknowledged.length > 0);
+    expect(scene.transmitter.acknowledged).toEqual([good]);
+    expect(scene.transmitter.waiting).toEqual([bad]);
+    expect(await statusOf(app, token)).toBe(401);
   });
 
   it('acknowledges nothing while the keys are away', async () => {

@@ -728,6 +728,30 @@ describe.each(platforms)('The route for security event tokens (%s)', (platform) 
   });
 });
 
+describe('What the log is told of a security event', () => {
+  it('has whole instants, whatever fractions the SET has, and is bounded', async () => {
+    const scene = await SignalsScene.set();
+    const log = new ControlledLog();
+    const app = await scene.start({ module: { revocation: { log } } });
+    const at = scene.clock.now() / 1_000 - 7.123_456_7;
+    const identifiers = Array.from({ length: 100 }, (_, n) => ({ format: 'opaque', id: `u${n}` }));
+    const set = scene.transmitter.set(
+      { 'account-disabled': { event_timestamp: at - 1.5 } },
+      { subject: { format: 'aliases', identifiers }, claims: { iat: at } },
+    );
+    expect((await scene.transmitter.push(app.url + PATH, set)).status).toBe(202);
+    expect(log.appended).toHaveLength(17);
+    const instants = log.appended.flatMap((fact) =>
+      Object.values(fact).filter((value) => typeof value === 'number'),
+    );
+    expect(instants.length).toBeGreaterThan(17);
+    expect(instants.filter((instant) => !Number.isInteger(instant))).toEqual([]);
+    const happenedAt = Math.floor(at - 1.5) * 1_000;
+    expect(log.appended[0]).toMatchObject({ refusedThroughAt: happenedAt - 1_000 });
+    await scene.close();
+  });
+});
+
 describe('The options of a transmitter', () => {
   it('let the application name subjects, and map events', async () => {
     const scene = await SignalsScene.set();
