@@ -1,4 +1,5 @@
 export type { NewsMessage } from './core/channels.js';
+export type { JsonObject } from './core/json.js';
 export type { DoorSource } from './core/revocation.js';
 export {
   BackchannelLogoutModule,
@@ -21,3 +22,4 @@ export type {
   SecurityEventsOptionsFactory,
   TransmitterOptions,
 } from './doors/security-events.options.js';
+export type { SignatureAlgorithm } from './genauth.options.js';

@@ -4,13 +4,12 @@ import { Agent as HttpsAgent } from 'node:https';
 import { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
-import { firstValueFrom } from 'rxjs';
 
 import { publishAlarm } from '../core/channels.js';
 import { GenAuthUnavailableError, type Unavailability } from '../core/errors.js';
 import { isJsonObject, type JsonObject, readJsonObject } from '../core/json.js';
 import { ResolvedOptions } from '../genauth.options.js';
-import { contentOf, isStaleConnection, TRANSPORT } from '../genauth.request.js';
+import { contentOf, sendOver, TRANSPORT } from '../genauth.request.js';
 import type { ResolvedPoll } from './security-events.options.js';
 
 /** What a recipient tells a transmitter when it asks for SETs (RFC 8936 §2.2). */
@@ -101,7 +100,7 @@ export class TransmitterClient implements OnApplicationShutdown {
     signal?.addEventListener('abort', end);
     try {
       const how = { ...this.#agents, ...TRANSPORT, signal: deadline.signal };
-      return await this.#send({ ...request, ...how });
+      return await sendOver(this.http, { ...request, ...how });
     } catch {
       if (signal?.aborted) throw stopped();
       // What axios throws carries the request, with its credentials: nothing of it goes on.
@@ -110,16 +109,6 @@ export class TransmitterClient implements OnApplicationShutdown {
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', end);
-    }
-  }
-
-  /** A stale connection says nothing of the server, and every call here may be repeated. */
-  async #send(request: AxiosRequestConfig): Promise<AxiosResponse<string>> {
-    try {
-      return await firstValueFrom(this.http.request<string>(request));
-    } catch (error) {
-      if (!isStaleConnection(error)) throw error;
-      return await firstValueFrom(this.http.request<string>(request));
     }
   }
 }

@@ -6,8 +6,8 @@ import { Listener } from './listener.js';
 import {
   buildSet,
   EVENT_TYPES,
+  type EventName,
   type Events,
-  type EventType,
   type SetOptions,
 } from './security-event-token.js';
 import { SetStream, type LoggedPoll, type SetError } from './set-stream.js';
@@ -63,7 +63,7 @@ export interface PushAnswer {
  */
 export class FakeTransmitter {
   /** The URIs of the event types that have a short name. */
-  static readonly eventTypes: Readonly<Record<keyof typeof EVENT_TYPES, EventType>> = EVENT_TYPES;
+  static readonly eventTypes: Readonly<Record<EventName, string>> = EVENT_TYPES;
 
   readonly keys: SigningKeys;
   readonly #stream = new SetStream();

@@ -22,8 +22,18 @@ export interface SetOptions {
   rawPayload?: string;
 }
 
-/** The event types that are told of, by a short name. */
-export const EVENT_TYPES = {
+/** The event types of CAEP, RISC and SSF 1.0 that have a short name here. */
+export type EventName =
+  | 'session-revoked'
+  | 'credential-change'
+  | 'token-claims-change'
+  | 'account-disabled'
+  | 'account-purged'
+  | 'sessions-revoked'
+  | 'verification'
+  | 'stream-updated';
+
+export const EVENT_TYPES: Readonly<Record<EventName, string>> = {
   'session-revoked': 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
   'credential-change': 'https://schemas.openid.net/secevent/caep/event-type/credential-change',
   'token-claims-change': 'https://schemas.openid.net/secevent/caep/event-type/token-claims-change',
@@ -32,10 +42,10 @@ export const EVENT_TYPES = {
   'sessions-revoked': 'https://schemas.openid.net/secevent/risc/event-type/sessions-revoked',
   verification: 'https://schemas.openid.net/secevent/ssf/event-type/verification',
   'stream-updated': 'https://schemas.openid.net/secevent/ssf/event-type/stream-updated',
-} as const;
+};
 
 /** A short name, or the URI of any event type. */
-export type EventType = keyof typeof EVENT_TYPES | (string & {});
+export type EventType = EventName | (string & {});
 
 /** Events by their type, each with its payload. */
 export type Events = Partial<Record<EventType, unknown>>;
@@ -69,5 +79,5 @@ export function buildSet(
 }
 
 function typeUri(type: string): string {
-  return Object.hasOwn(EVENT_TYPES, type) ? EVENT_TYPES[type as keyof typeof EVENT_TYPES] : type;
+  return Object.hasOwn(EVENT_TYPES, type) ? EVENT_TYPES[type as EventName] : type;
 }
