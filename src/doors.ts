@@ -1,4 +1,5 @@
 export type { NewsMessage } from './core/channels.js';
+export type { JsonObject } from './core/json.js';
 export type { DoorSource } from './core/revocation.js';
 export {
   BackchannelLogoutModule,
@@ -19,3 +20,16 @@ export type {
   GenAuthWebhookOptionsFactory,
   WebhookEvent,
 } from './doors/webhook.options.js';
+export {
+  SecurityEventsModule,
+  type SecurityEventsModuleAsyncOptions,
+  type SecurityEventsModuleExtras,
+} from './doors/security-events.module.js';
+export type {
+  EventEffect,
+  PollOptions,
+  SecurityEventsOptions,
+  SecurityEventsOptionsFactory,
+  TransmitterOptions,
+} from './doors/security-events.options.js';
+export type { SignatureAlgorithm } from './genauth.options.js';

@@ -3,8 +3,6 @@ import { Agent as HttpsAgent } from 'node:https';
 
 import { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { AxiosRequestConfig, AxiosResponse } from 'axios';
-import { firstValueFrom } from 'rxjs';
 
 import { publishAlarm } from './core/channels.js';
 import { Clock } from './core/clock.js';
@@ -24,7 +22,7 @@ import {
   type ResolvedApplication,
   ResolvedOptions,
 } from './genauth.options.js';
-import { contentOf, formEncode, isStaleConnection, TRANSPORT } from './genauth.request.js';
+import { contentOf, formEncode, sendOver, TRANSPORT } from './genauth.request.js';
 
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;
@@ -187,7 +185,7 @@ export class GenAuthClient implements OnApplicationShutdown {
     const sentAt = this.clock.wall();
     const request = { url, ...contentOf(form, authorization), signal: deadline.signal };
     try {
-      const reply = await this.#send({ ...request, ...this.#agents, ...TRANSPORT });
+      const reply = await sendOver(this.http, { ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
         this.#clockOf(application).observe(date, sentAt, this.clock.wall());
@@ -203,16 +201,6 @@ export class GenAuthClient implements OnApplicationShutdown {
       throw new GenAuthUnavailableError('no_answer', `the call to GenAuth ${why}`);
     } finally {
       clearTimeout(timer);
-    }
-  }
-
-  /** A stale connection says nothing of the server, and every call here may be repeated. */
-  async #send(request: AxiosRequestConfig): Promise<AxiosResponse<string>> {
-    try {
-      return await firstValueFrom(this.http.request<string>(request));
-    } catch (error) {
-      if (!isStaleConnection(error)) throw error;
-      return await firstValueFrom(this.http.request<string>(request));
     }
   }
 }

@@ -1,9 +1,26 @@
+import type { HttpService } from '@nestjs/axios';
+import type { AxiosRequestConfig, AxiosResponse } from 'axios';
+import { firstValueFrom } from 'rxjs';
+
 const MOST_BYTES = 1024 * 1024;
 
 /** The server closed the connection while it lay idle, just as it was used again. */
-export function isStaleConnection(error: unknown): boolean {
+function isStaleConnection(error: unknown): boolean {
   const { code, request } = error as { code?: unknown; request?: { reusedSocket?: unknown } };
   return (code === 'ECONNRESET' || code === 'EPIPE') && request?.reusedSocket === true;
+}
+
+/** Sends a request that may be repeated: a stale connection says nothing of the server. */
+export async function sendOver(
+  http: HttpService,
+  request: AxiosRequestConfig,
+): Promise<AxiosResponse<string>> {
+  try {
+    return await firstValueFrom(http.request<string>(request));
+  } catch (error) {
+    if (!isStaleConnection(error)) throw error;
+    return await firstValueFrom(http.request<string>(request));
+  }
 }
 
 /** Method, headers and body of a request; a form makes it a POST. */

@@ -17,6 +17,7 @@ export interface RefusalMessage {
 export interface AlarmMessage {
   readonly alarm:
     | 'genauth_unreachable'
+    | 'transmitter_unreachable'
     | 'client_refused'
     | 'keys_not_refreshed'
     | 'token_outlives_log'

@@ -11,7 +11,7 @@ export interface DoorResponse {
   header(name: string, value: string): unknown;
 }
 
-/** A controller of its own at `path`, which `GenAuthGuard` lets everyone reach: the door judges who speaks. */
+/** A controller of its own at `path`, made of an `@Injectable()`, which `GenAuthGuard` lets everyone reach: the door judges who speaks. */
 export function controllerAt(path: string, controller: Type): Type {
   const Door = { [controller.name]: class extends controller {} }[controller.name] as Type;
   Controller(path)(Door);

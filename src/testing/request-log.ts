@@ -12,6 +12,7 @@ export type Endpoint =
   | 'endSession'
   | 'validateToken'
   | 'publicConfig'
+  | 'poll'
   | 'unknown';
 
 /** One request, as it arrived. */

@@ -24,14 +24,14 @@ const NOT_UNDERSTOOD: readonly (readonly [name: string, reason: TokenRefusal])[]
  */
 export function judgeHeader(
   header: JsonObject,
-  application: ResolvedApplication,
+  { algorithms }: Pick<ResolvedApplication, 'algorithms'>,
   types = ACCESS_TOKEN_TYPES,
 ): string {
   for (const [name, reason] of NOT_UNDERSTOOD) {
     if (name in header) throw new TokenError(reason, `'${name}' has no place in the header`);
   }
   const { alg, typ, kid } = header;
-  if (typeof alg !== 'string' || !(application.algorithms as readonly string[]).includes(alg)) {
+  if (typeof alg !== 'string' || !(algorithms as readonly string[]).includes(alg)) {
     throw new TokenError('algorithm', "'alg' is not among the configured algorithms");
   }
   if (kid !== undefined && !isName(kid)) {

@@ -21,7 +21,7 @@ import {
 } from '../harness/hub-scene.js';
 import { startNestApp } from '../harness/nest-app.js';
 import { eventually, statusOf } from '../harness/scene.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 let scene: HubScene;
 
