@@ -9,6 +9,7 @@ const DURABLE = { args: ['--appendonly', 'yes', '--appendfsync', 'always'] };
 export interface FleetOptions {
   readonly processes: number;
   readonly maxStaleness: number;
+  readonly webhookSecret?: string;
 }
 
 /** Nest processes that share their revocations through a pair of Redis servers, and the stand-in GenAuth. */
@@ -30,6 +31,7 @@ export class Fleet {
       genauth: genauth.application.options(),
       maxStaleness: options.maxStaleness,
       replicas: 1,
+      webhookSecret: options.webhookSecret,
     };
     const names = Array.from({ length: options.processes }, (_, place) => `process ${place + 1}`);
     const processes = await Promise.all(

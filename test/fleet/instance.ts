@@ -3,15 +3,21 @@ import 'reflect-metadata';
 import { Body, Controller, Get, Module, Post, Res, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { GenAuthGuard, GenAuthModule, Public, RevocationError, TokenService } from 'nestjs-genauth';
+import { GenAuthWebhookModule } from 'nestjs-genauth/doors';
 import { nodeRedis, redisRevocationLog } from 'nestjs-genauth/redis';
 import { createClient } from 'redis';
 
-import type { InstanceSettings, RevokeReply } from './messages.js';
+import type { InstanceSettings, RevokeReply, Usage } from './messages.js';
 
-const { genauth, redisUrl, maxStaleness, replicas } = JSON.parse(
+const { genauth, redisUrl, maxStaleness, replicas, webhookSecret } = JSON.parse(
   process.env['INSTANCE'] ?? '{}',
 ) as InstanceSettings;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 @Controller()
 @UseGuards(GenAuthGuard)
@@ -42,6 +48,15 @@ class InstanceController {
     response.statusCode = readiness === 'not_ready' ? 503 : 200;
     return { readiness };
   }
+
+  @Public()
+  @Get('usage')
+  usage(): Usage {
+    const { user, system } = process.cpuUsage();
+    collectGarbage();
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    return { rss, heap: heapUsed + arrayBuffers, cpuMs: (user + system) / 1_000 };
+  }
 }
 
 @Module({
@@ -58,6 +73,7 @@ class InstanceController {
         }),
       },
     }),
+    ...(webhookSecret ? [GenAuthWebhookModule.forRoot({ secret: webhookSecret })] : []),
   ],
   controllers: [InstanceController],
 })

@@ -6,6 +6,16 @@ export interface InstanceSettings {
   readonly redisUrl: string;
   readonly maxStaleness: number;
   readonly replicas: number;
+  /** With one, the instance has a door for webhooks. */
+  readonly webhookSecret?: string | undefined;
+}
+
+/** What an instance has used so far. Memory in bytes. */
+export interface Usage {
+  readonly rss: number;
+  /** After a collection. */
+  readonly heap: number;
+  readonly cpuMs: number;
 }
 
 /** What an instance says of a revocation. Instants are epoch milliseconds. */
