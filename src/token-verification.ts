@@ -10,19 +10,23 @@ import { ResolvedOptions } from './genauth.options.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { readToken, refuseUnreadable, type Token } from './verify/compact-jws.js';
+import { readToken, refuseUnhashable, type Token } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
-/** When a verification began: by our clock, and by what was revoked. */
-interface Begun {
+/** A token as it was presented: when by our clock, and by what was revoked. */
+interface Presented {
+  readonly text: string;
+  /** Where it is remembered. */
+  readonly key: string;
   readonly at: number;
   readonly version: number;
 }
 
-/** What was accepted, and the newest revocation at the time its token was presented. */
-interface Known extends Verified {
-  readonly presented: number;
+/** What was accepted, and the newest revocation at the time its token was first presented. */
+interface Known {
+  verified: Verified;
+  version: number;
 }
 
 /** A verification under way, and which revocations were known when it began. */
@@ -48,18 +52,23 @@ export class TokenVerification {
     private readonly clock: Clock,
   ) {}
 
+  /** See `TokenService.verifyRemembered`. Everything in `verify` that needs no `await`. */
+  verifyRemembered(text: string, demands: Demands): Principal | undefined {
+    const token = this.#present(text);
+    const verified = this.#remembered(token);
+    if (!verified || this.#judge(verified, demands, token)) return undefined;
+    return this.#accept(verified, token);
+  }
+
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
-    const begun: Begun = { at: this.clock.wall(), version: this.revoker.version };
-    refuseUnreadable(text);
-    const key = this.cache.keyOf(text);
-    let verified = (await this.#remembered(key)) ?? (await this.#verifyAnew(key, text, demands));
+    const token = this.#present(text);
+    let verified = this.#remembered(token) ?? (await this.#verifyAnew(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      // Nothing is awaited between this check and the answer. A revoked token is no good token: 401, not 403.
-      const doubt = this.#doubt(key, verified, demands, begun);
-      judgeDemands(verified.principal, demands);
-      if (!doubt) return this.#accept(verified, begun);
-      verified = await this.#ask(key, text, verified, doubt);
+      // Nothing is awaited between these checks and the answer.
+      const doubt = this.#judge(verified, demands, token);
+      if (!doubt) return this.#accept(verified, token);
+      verified = await this.#ask(token, verified, doubt);
     }
     throw new GenAuthUnavailableError(
       'revocation_boundary',
@@ -69,28 +78,40 @@ export class TokenVerification {
 
   /** See `TokenService.check`. */
   check(principal: Principal): void {
-    const verified = this.#known.get(principal);
-    if (!verified) throw new TokenError('malformed', 'this principal did not come from verify()');
-    this.#refuseUnusable(verified);
-    const doubt = this.#judge(verified, this.revoker.version);
+    const known = this.#known.get(principal);
+    if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
+    this.#refuseUnusable(known.verified);
+    const doubt = this.#judgeRevocations(known.verified, this.revoker.version);
     if (doubt) throw unavailable(doubt);
   }
 
-  #accept(verified: Verified, { version }: Begun): Principal {
+  #present(text: string): Presented {
+    refuseUnhashable(text);
+    const key = this.cache.keyOf(text);
+    return { text, key, at: this.clock.wall(), version: this.revoker.version };
+  }
+
+  #accept(verified: Verified, { version }: Presented): Principal {
     const { principal } = verified;
-    const presented = Math.min(version, this.#known.get(principal)?.presented ?? Infinity);
-    this.#known.set(principal, { ...verified, presented });
+    const known = this.#known.get(principal);
+    if (known) {
+      known.verified = verified;
+      known.version = Math.min(known.version, version);
+    } else {
+      this.#known.set(principal, { verified, version });
+    }
     return principal;
   }
 
-  async #remembered(key: string): Promise<Verified | undefined> {
-    const verified = await this.cache.get(key);
+  /** What is remembered of the token, unless its times or its key no longer hold. */
+  #remembered({ key }: Presented): Verified | undefined {
+    const verified = this.cache.get(key);
     if (!verified) return undefined;
     try {
       this.#refuseUnusable(verified);
       return verified;
     } catch {
-      await this.cache.drop(key);
+      void this.cache.drop(key);
       return undefined;
     }
   }
@@ -109,8 +130,7 @@ export class TokenVerification {
     throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
-  async #verifyAnew(key: string, text: string, demands: Demands): Promise<Verified> {
-    const { appId } = demands;
+  async #verifyAnew({ key, text }: Presented, { appId }: Demands): Promise<Verified> {
     const name = appId === undefined ? key : `${key} ${appId}`;
     this.cache.refuseAgain(name);
     const token = readToken(text);
@@ -145,7 +165,7 @@ export class TokenVerification {
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
-  #ask(key: string, text: string, verified: Verified, doubt: Doubt): Promise<Verified> {
+  #ask({ key, text }: Presented, verified: Verified, doubt: Doubt): Promise<Verified> {
     const { appId } = verified.principal;
     const application = this.applications.byId(appId);
     if (!application || doubt.askedSince === Infinity) throw unavailable(doubt);
@@ -191,18 +211,28 @@ export class TokenVerification {
     }
   }
 
-  /** @returns what only GenAuth can settle. @throws {TokenError} revoked */
-  #doubt(key: string, verified: Verified, demands: Demands, begun: Begun): Doubt | undefined {
+  /**
+   * The checks that every answer passes, remembered or new. Synchronous: no revocation can come between.
+   *
+   * @returns what only GenAuth can settle
+   * @throws {TokenError} revoked; a revoked token is no good token: that comes before the demands
+   * @throws {InsufficientScopeError}
+   */
+  #judge(verified: Verified, demands: Demands, token: Presented): Doubt | undefined {
+    let doubt: Doubt | undefined;
     try {
-      return this.#judge(verified, begun.version) ?? this.#tooOld(verified, demands, begun);
+      doubt =
+        this.#judgeRevocations(verified, token.version) ?? this.#tooOld(verified, demands, token);
     } catch (error) {
-      if (error instanceof TokenError) void this.cache.drop(key);
+      if (error instanceof TokenError) void this.cache.drop(token.key);
       throw error;
     }
+    judgeDemands(verified.principal, demands);
+    return doubt;
   }
 
   /** @param presented the newest revocation at the time the token was presented */
-  #judge(verified: Verified, presented: number): Doubt | undefined {
+  #judgeRevocations(verified: Verified, presented: number): Doubt | undefined {
     const verdict = this.revoker.verdict(verified);
     if (verdict.is === 'accepted') return undefined;
     if (verdict.is === 'denied')
@@ -220,7 +250,7 @@ export class TokenVerification {
 
   /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
   #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
-    const first = Math.min(presented, this.#known.get(principal)?.presented ?? Infinity);
+    const first = Math.min(presented, this.#known.get(principal)?.version ?? Infinity);
     if (first >= presentedBefore) return;
     this.revoker.bury(principal);
     throw new TokenError('revoked', 'it was presented before a cut that covers it');
@@ -230,14 +260,14 @@ export class TokenVerification {
   #tooOld(
     { principal, vouchedAt }: Verified,
     { maxAge }: Demands,
-    begun: Begun,
+    token: Presented,
   ): Doubt | undefined {
     const online = this.applications.byId(principal.appId)?.options.online === true;
     const limitMs = Math.min(
       maxAge ?? Infinity,
       online ? this.options.introspectionTtlMs : Infinity,
     );
-    const askedSince = begun.at - limitMs;
+    const askedSince = token.at - limitMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
     const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
     return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };

@@ -34,7 +34,10 @@ export type Token = JwsToken | OpaqueToken;
  *   accepted spelling
  */
 export function readToken(text: string): Token {
-  refuseUnreadable(text);
+  refuseUnhashable(text);
+  if (!isBearerText(text)) {
+    throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
+  }
   if (!isJose(text)) return { form: 'opaque', text, id: opaqueKey(text) };
   const first = text.indexOf('.');
   const second = text.indexOf('.', first + 1);
@@ -70,16 +73,13 @@ export function isBearerText(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(text);
 }
 
-/** @throws {TokenError} what no issuer of bearer tokens writes, and no HTTP header should carry */
-export function refuseUnreadable(text: string): void {
+/** @throws {TokenError} nothing that could be a token, or longer than anything that is looked at */
+export function refuseUnhashable(text: string): void {
   if (typeof text !== 'string' || text === '') {
     throw new TokenError('malformed', 'a token is a string that is not empty');
   }
   if (text.length > LONGEST_TOKEN) {
     throw new TokenError('oversized', `longer than ${LONGEST_TOKEN} characters`);
-  }
-  if (!isBearerText(text)) {
-    throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
   }
 }
 
