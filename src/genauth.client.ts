@@ -71,12 +71,12 @@ export class GenAuthClient implements OnApplicationShutdown {
   }
 
   /** How far the clock of the application's issuer may be from ours, now. */
-  offsetOf(application: ResolvedApplication): ClockOffset {
-    return this.#clockOf(application).offset(this.clock.wall());
+  offsetOf(application: ResolvedApplication, now = this.clock.wall()): ClockOffset {
+    return this.#clockOf(application, now).offset(now);
   }
 
-  #clockOf({ appId }: ResolvedApplication): IssuerClock {
-    const drift = this.clock.wall() - this.clock.mono();
+  #clockOf({ appId }: ResolvedApplication, now: number): IssuerClock {
+    const drift = now - this.clock.mono();
     if (Math.abs(drift - this.#drift) > SET_CLOCK_MS) {
       for (const clock of this.#clocks.values()) clock.forget();
     }
@@ -190,7 +190,8 @@ export class GenAuthClient implements OnApplicationShutdown {
       const reply = await this.#send({ ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
-        this.#clockOf(application).observe(date, sentAt, this.clock.wall());
+        const receivedAt = this.clock.wall();
+        this.#clockOf(application, receivedAt).observe(date, sentAt, receivedAt);
       }
       return { status: reply.status, body: String(reply.data), sentAt };
     } catch {

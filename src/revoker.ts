@@ -101,14 +101,18 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** What the revocations known here say of a principal. Synchronous: the last step before accepting it. */
-  verdict({ principal, vouchedAt, vouchedVersion }: Verified): Verdict {
+  verdict(
+    { principal, vouchedAt, vouchedVersion }: Verified,
+    now: number = this.clock.wall(),
+  ): Verdict {
     const application = this.applications.byId(principal.appId)?.options;
     return this.index.check(principal, {
       vouchedAt,
       vouchedVersion,
-      clockAheadMs: application ? this.client.offsetOf(application).highMs : 0,
+      clockAheadMs: application ? this.client.offsetOf(application, now).highMs : 0,
       freshness: this.freshness(),
       maxStalenessMs: this.options.maxStalenessMs,
+      now,
     });
   }
 

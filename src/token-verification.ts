@@ -56,7 +56,7 @@ export class TokenVerification {
   verifyRemembered(text: string, demands: Demands): Principal | undefined {
     const token = this.#present(text);
     const verified = this.#remembered(token);
-    if (!verified || this.#judge(verified, demands, token)) return undefined;
+    if (!verified || this.#judge(verified, demands, token, token.at)) return undefined;
     return this.#accept(verified, token);
   }
 
@@ -66,7 +66,7 @@ export class TokenVerification {
     let verified = this.#remembered(token) ?? (await this.#verifyAnew(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between these checks and the answer.
-      const doubt = this.#judge(verified, demands, token);
+      const doubt = this.#judge(verified, demands, token, this.clock.wall());
       if (!doubt) return this.#accept(verified, token);
       verified = await this.#ask(token, verified, doubt);
     }
@@ -80,8 +80,9 @@ export class TokenVerification {
   check(principal: Principal): void {
     const known = this.#known.get(principal);
     if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
-    this.#refuseUnusable(known.verified);
-    const doubt = this.#judgeRevocations(known.verified, this.revoker.version);
+    const now = this.clock.wall();
+    this.#refuseUnusable(known.verified, now);
+    const doubt = this.#judgeRevocations(known.verified, this.revoker.version, now);
     if (doubt) throw unavailable(doubt);
   }
 
@@ -104,11 +105,11 @@ export class TokenVerification {
   }
 
   /** What is remembered of the token, unless its times or its key no longer hold. */
-  #remembered({ key }: Presented): Verified | undefined {
-    const verified = this.cache.get(key);
+  #remembered({ key, at }: Presented): Verified | undefined {
+    const verified = this.cache.get(key, at);
     if (!verified) return undefined;
     try {
-      this.#refuseUnusable(verified);
+      this.#refuseUnusable(verified, at);
       return verified;
     } catch {
       void this.cache.drop(key);
@@ -120,8 +121,8 @@ export class TokenVerification {
    * @throws {TokenError} its times no longer hold, or its key is no longer published
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
-  #refuseUnusable({ principal, keyId }: Verified): void {
-    judgeTimes(principal, latestWall(this.clock), this.options.clockToleranceMs);
+  #refuseUnusable({ principal, keyId }: Verified, now: number): void {
+    judgeTimes(principal, latestWall(this.clock, now), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;
     if (keys?.holds(keyId) === true) return;
@@ -218,11 +219,17 @@ export class TokenVerification {
    * @throws {TokenError} revoked; a revoked token is no good token: that comes before the demands
    * @throws {InsufficientScopeError}
    */
-  #judge(verified: Verified, demands: Demands, token: Presented): Doubt | undefined {
+  #judge(
+    verified: Verified,
+    demands: Demands,
+    token: Presented,
+    now: number,
+  ): Doubt | undefined {
     let doubt: Doubt | undefined;
     try {
       doubt =
-        this.#judgeRevocations(verified, token.version) ?? this.#tooOld(verified, demands, token);
+        this.#judgeRevocations(verified, token.version, now) ??
+        this.#tooOld(verified, demands, token.at, now);
     } catch (error) {
       if (error instanceof TokenError) void this.cache.drop(token.key);
       throw error;
@@ -232,8 +239,8 @@ export class TokenVerification {
   }
 
   /** @param presented the newest revocation at the time the token was presented */
-  #judgeRevocations(verified: Verified, presented: number): Doubt | undefined {
-    const verdict = this.revoker.verdict(verified);
+  #judgeRevocations(verified: Verified, presented: number, now: number): Doubt | undefined {
+    const verdict = this.revoker.verdict(verified, now);
     if (verdict.is === 'accepted') return undefined;
     if (verdict.is === 'denied')
       throw new TokenError('revoked', `by a revocation of its ${verdict.by}`);
@@ -258,18 +265,16 @@ export class TokenVerification {
 
   /** Whether the application or the caller wants GenAuth's own word, and a newer one. */
   #tooOld(
-    { principal, vouchedAt }: Verified,
-    { maxAge }: Demands,
-    token: Presented,
+    { principal, vouchedAt = -Infinity }: Verified,
+    { maxAge = Infinity }: Demands,
+    presentedAt: number,
+    now: number,
   ): Doubt | undefined {
     const online = this.applications.byId(principal.appId)?.options.online === true;
-    const limitMs = Math.min(
-      maxAge ?? Infinity,
-      online ? this.options.introspectionTtlMs : Infinity,
-    );
-    const askedSince = token.at - limitMs;
+    const limitMs = Math.min(maxAge, online ? this.options.introspectionTtlMs : Infinity);
+    const askedSince = presentedAt - limitMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
-    const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
+    const known = vouchedAt <= now ? vouchedAt : -Infinity;
     return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
   }
 }

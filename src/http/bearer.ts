@@ -6,10 +6,11 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly query?: unknown;
   readonly body?: unknown;
-  /** Express: node's own request. */
-  readonly headersDistinct?: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Express: node's own request. Names and values in turn, as they were sent. */
+  readonly rawHeaders?: readonly string[];
   /** Fastify: wraps node's own request. */
-  readonly raw?: Pick<HttpRequest, 'headersDistinct'>;
+  readonly raw?: Pick<HttpRequest, 'rawHeaders' | 'headersDistinct'>;
+  readonly headersDistinct?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 /**
@@ -19,8 +20,7 @@ export interface HttpRequest {
  * @throws {BearerRequestError} the header is malformed, or there is more than one credential
  */
 export function bearerToken(request: HttpRequest): string | undefined {
-  const { authorization } = (request.raw ?? request).headersDistinct ?? {};
-  const [header, second] = authorization ?? [request.headers['authorization']].flat();
+  const [header, second] = authorizations(request);
   if (second !== undefined) throw new BearerRequestError('more than one Authorization header');
   if (header === undefined || !/^bearer(?: |$)/i.test(header)) return undefined;
   const token = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(header)?.[1];
@@ -29,6 +29,19 @@ export function bearerToken(request: HttpRequest): string | undefined {
     throw new BearerRequestError('a token in the header and another one in the query or form');
   }
   return token;
+}
+
+/** Every `Authorization` header. Node shows the first, and `headersDistinct` copies all the others. */
+function authorizations(request: HttpRequest): readonly (string | undefined)[] {
+  const { rawHeaders, headersDistinct } = request.raw ?? request;
+  const sent = rawHeaders
+    ? rawHeaders.filter((_, at) => at % 2 === 1 && isAuthorization(rawHeaders[at - 1]))
+    : (headersDistinct?.['authorization'] ?? []);
+  return sent.length > 0 ? sent : [request.headers['authorization']].flat();
+}
+
+function isAuthorization(name: string | undefined): boolean {
+  return name?.length === 13 && name.toLowerCase() === 'authorization';
 }
 
 /** RFC 6750 §2: one method at a time. The other two are never taken from, but do count. */

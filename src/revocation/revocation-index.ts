@@ -2,10 +2,10 @@ import { type Clock, latestWall } from '../core/clock.js';
 import type { Principal } from '../core/principal.js';
 import type { Freshness } from '../core/revocation-log.js';
 import type { Digest, Revocation, RevocationKind } from '../core/revocation.js';
-import { idWords, type Words, wordsOf } from './digest-words.js';
+import { type Words, wordsOf } from './digest-words.js';
 import { Tombstones } from './tombstones.js';
 import type { Open } from './watermark-table.js';
-import { Watermarks } from './watermarks.js';
+import { type Held, Watermarks } from './watermarks.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
 const OUTLIVE_MS = 5 * 60_000;
@@ -35,6 +35,8 @@ export interface Standing {
   readonly clockAheadMs: number;
   readonly freshness: Freshness;
   readonly maxStalenessMs: number;
+  /** Wall time, read just now. @default read by the index itself */
+  readonly now?: number;
 }
 
 const ACCEPTED: Verdict = { is: 'accepted' };
@@ -47,6 +49,8 @@ const ACCEPTED: Verdict = { is: 'accepted' };
 export class RevocationIndex {
   readonly #tombstones: Tombstones;
   readonly #watermarks = new Watermarks();
+  /** Against whom nothing was held, as of which version. */
+  readonly #clear = new WeakMap<Principal, number>();
   readonly #outliveMs: number;
   #droppedThrough = 0;
   #fullUntil = 0;
@@ -126,14 +130,20 @@ export class RevocationIndex {
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
   check(principal: Principal, standing: Standing): Verdict {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
-    if (this.#tombstones.has(idWords(principal), principal.expiresAt)) {
-      return { is: 'denied', by: 'token' };
+    // What nothing was held against stays so until another fact is applied.
+    if (this.#clear.get(principal) !== this.#version) {
+      const held = this.#hold(principal);
+      if (held?.is === 'denied') return held;
+      if (held && !isAsked(held, standing)) return boundary(held);
+      if (!held) this.#clear.set(principal, this.#version);
     }
-    if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
-    const held = this.#watermarks.hold(principal);
-    if (held?.is === 'denied') return held;
-    if (held && !isAsked(held, standing)) return boundary(held);
     return this.#ownVerdict(principal, standing);
+  }
+
+  #hold(principal: Principal): Held {
+    if (this.#tombstones.hasIdOf(principal)) return { is: 'denied', by: 'token' };
+    if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
+    return this.#watermarks.hold(principal);
   }
 
   /** What is said of a principal against whom nothing is held. */
@@ -146,10 +156,10 @@ export class RevocationIndex {
   }
 
   /** Without a live log everything rests on GenAuth's word, and on a new one. */
-  #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict {
+  #leaseVerdict(standing: Standing, vouchedAt: number): Verdict {
+    const { freshness, maxStalenessMs, now = this.clock.wall() } = standing;
     const why = freshness.state === 'live' ? 'stale' : freshness.state;
     if (why === 'stopped') return { is: 'unknown', why, askedSince: Infinity };
-    const now = this.clock.wall();
     const askedSince = now - maxStalenessMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
     if (vouchedAt >= askedSince && vouchedAt <= now) return ACCEPTED;
@@ -158,7 +168,7 @@ export class RevocationIndex {
 
   #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {
     // A watermark is gone after retainMs: the log says nothing about tokens that are older.
-    const forgotten = this.#wall() - this.retainMs;
+    const forgotten = latestWall(this.clock, standing.now) - this.retainMs;
     const askedSince = Math.max(standing.freshness.coveredSince, forgotten);
     const issuedAt = principal.issuedAt ?? -Infinity;
     if (issuedAt > askedSince + standing.clockAheadMs || vouchedAt >= askedSince) return ACCEPTED;

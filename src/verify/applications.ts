@@ -24,6 +24,7 @@ export interface Application {
 @Injectable()
 export class Applications {
   readonly all: readonly Application[];
+  readonly #byId: ReadonlyMap<string, Application>;
 
   constructor(
     options: ResolvedOptions,
@@ -46,10 +47,11 @@ export class Applications {
         online: new IntrospectionVerifier(application, client, options, clock),
       };
     });
+    this.#byId = new Map(this.all.map((one) => [one.options.appId, one]));
   }
 
   byId(appId: string): Application | undefined {
-    return this.all.find(({ options }) => options.appId === appId);
+    return this.#byId.get(appId);
   }
 
   /** Whose token an active answer is about: a server may call the tokens of its other clients active as well. */

@@ -69,9 +69,9 @@ export class PrincipalCache {
    * What is remembered under the key, if it still may be. Reads the store itself: through cache-manager it
    * would cost each request a promise, and be the same entry.
    */
-  get(key: string): Verified | undefined {
+  get(key: string, now: number = this.clock.wall()): Verified | undefined {
     const found = this.#entries.get(key)?.value;
-    if (!found || this.#isCurrent(found)) return found?.verified;
+    if (!found || isCurrent(found, now)) return found?.verified;
     this.#entries.delete(key);
     return undefined;
   }
@@ -79,7 +79,7 @@ export class PrincipalCache {
   /** Looks into the application's own cache, and takes what is found there into ours. */
   async getShared(key: string): Promise<Verified | undefined> {
     const found = await this.#shared?.get(key);
-    if (!found || !this.#isCurrent(found)) return undefined;
+    if (!found || !isCurrent(found, this.clock.wall())) return undefined;
     await this.#keep(key, found);
     return found.verified;
   }
@@ -156,12 +156,6 @@ export class PrincipalCache {
     this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
   }
 
-  /** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
-  #isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered): boolean {
-    const now = this.clock.wall();
-    return until > now && vouchedAt <= now;
-  }
-
   async #keep(key: string, remembered: Remembered): Promise<void> {
     const ttlMs = Math.max(1, Math.ceil(remembered.until - this.clock.wall()));
     await this.#cache.set(key, remembered, ttlMs);
@@ -186,6 +180,11 @@ function storeOver(entries: LRUCache<string, Stored>) {
     delete: (key: string) => entries.delete(key),
     clear: () => entries.clear(),
   };
+}
+
+/** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
+function isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered, now: number): boolean {
+  return until > now && vouchedAt <= now;
 }
 
 /** Whether the principal rests on GenAuth's word alone. */
