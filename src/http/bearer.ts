@@ -1,5 +1,5 @@
 import { BearerRequestError } from '../core/errors.js';
-import { isJsonObject, type JsonObject } from '../core/json.js';
+import { isJsonObject } from '../core/json.js';
 
 /** What is read of a request, the same on Express and on Fastify. */
 export interface HttpRequest {
@@ -31,23 +31,33 @@ export function bearerToken(request: HttpRequest): string | undefined {
   return token;
 }
 
-/** Every `Authorization` header. Node shows the first, and `headersDistinct` copies all the others. */
+/** Every `Authorization` header: of two, node's `headers` show the first alone. */
 function authorizations(request: HttpRequest): readonly (string | undefined)[] {
-  const { rawHeaders, headersDistinct } = request.raw ?? request;
-  const sent = rawHeaders
-    ? rawHeaders.filter((_, at) => at % 2 === 1 && isAuthorization(rawHeaders[at - 1]))
-    : (headersDistinct?.['authorization'] ?? []);
+  const source = request.raw ?? request;
+  // `headersDistinct` copies every header of the request, for each that asks.
+  const sent = source.rawHeaders
+    ? authorizationsIn(source.rawHeaders)
+    : (source.headersDistinct?.['authorization'] ?? []);
   return sent.length > 0 ? sent : [request.headers['authorization']].flat();
 }
 
-function isAuthorization(name: string | undefined): boolean {
-  return name?.length === 13 && name.toLowerCase() === 'authorization';
+function authorizationsIn(rawHeaders: readonly string[]): string[] {
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = [rawHeaders[at], rawHeaders[at + 1]];
+    if (name.length === 13 && name.toLowerCase() === 'authorization') values.push(value);
+  }
+  return values;
 }
 
 /** RFC 6750 §2: one method at a time. The other two are never taken from, but do count. */
-function hasAnotherToken({ headers, query, body }: HttpRequest): boolean {
-  const isForm = /^application\/x-www-form-urlencoded/i.test(String(headers['content-type']));
-  return [query, isForm ? body : undefined].some((part) => {
-    return isJsonObject(part) && (part as JsonObject)['access_token'] !== undefined;
-  });
+function hasAnotherToken(request: HttpRequest): boolean {
+  if (namesToken(request.query)) return true;
+  const type = request.headers['content-type'];
+  const isForm = type !== undefined && /^application\/x-www-form-urlencoded/i.test(String(type));
+  return isForm && namesToken(request.body);
+}
+
+function namesToken(part: unknown): boolean {
+  return isJsonObject(part) && part['access_token'] !== undefined;
 }
