@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
-import { HttpService } from '@nestjs/axios';
+import type { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { firstValueFrom } from 'rxjs';
@@ -24,7 +24,7 @@ import {
   type ResolvedApplication,
   ResolvedOptions,
 } from './genauth.options.js';
-import { contentOf, formEncode, isStaleConnection, TRANSPORT } from './genauth.request.js';
+import { contentOf, formEncode, HttpDoor, isStaleConnection, TRANSPORT } from './genauth.request.js';
 
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;
@@ -52,7 +52,7 @@ export class GenAuthClient implements OnApplicationShutdown {
   #drift: number;
 
   constructor(
-    private readonly http: HttpService,
+    private readonly door: HttpDoor,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
   ) {
@@ -180,6 +180,7 @@ export class GenAuthClient implements OnApplicationShutdown {
     form?: URLSearchParams,
     authorization?: string,
   ): Promise<Exchange> {
+    const http = await this.door.open();
     // A destroyed agent opens new sockets all the same.
     if (this.#isClosed) throw new GenAuthUnavailableError('stopped', 'the application is closed');
     const deadline = new AbortController();
@@ -187,7 +188,7 @@ export class GenAuthClient implements OnApplicationShutdown {
     const sentAt = this.clock.wall();
     const request = { url, ...contentOf(form, authorization), signal: deadline.signal };
     try {
-      const reply = await this.#send({ ...request, ...this.#agents, ...TRANSPORT });
+      const reply = await send(http, { ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
         const receivedAt = this.clock.wall();
@@ -206,14 +207,17 @@ export class GenAuthClient implements OnApplicationShutdown {
       clearTimeout(timer);
     }
   }
+}
 
-  /** A stale connection says nothing of the server, and every call here may be repeated. */
-  async #send(request: AxiosRequestConfig): Promise<AxiosResponse<string>> {
-    try {
-      return await firstValueFrom(this.http.request<string>(request));
-    } catch (error) {
-      if (!isStaleConnection(error)) throw error;
-      return await firstValueFrom(this.http.request<string>(request));
-    }
+/** A stale connection says nothing of the server, and every call here may be repeated. */
+async function send(
+  http: Pick<HttpService, 'request'>,
+  request: AxiosRequestConfig,
+): Promise<AxiosResponse<string>> {
+  try {
+    return await firstValueFrom(http.request<string>(request));
+  } catch (error) {
+    if (!isStaleConnection(error)) throw error;
+    return await firstValueFrom(http.request<string>(request));
   }
 }

@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import {
   ConfigurableModuleBuilder,
   type ConfigurableModuleAsyncOptions,
@@ -10,6 +9,7 @@ import { APP_FILTER, DiscoveryModule } from '@nestjs/core';
 import { Clock, SystemClock } from './core/clock.js';
 import { GenAuthClient } from './genauth.client.js';
 import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js';
+import { HttpDoor } from './genauth.request.js';
 import { GenAuthFilter } from './http/genauth.filter.js';
 import { GenAuthGuard } from './http/genauth.guard.js';
 import { RevocationListeners } from './http/revocation-listeners.js';
@@ -56,8 +56,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
  * export class AppModule {}
  */
 @Module({
-  // register() makes an axios of our own: interceptors of the application never see a token.
-  imports: [HttpModule.register({}), DiscoveryModule],
+  imports: [DiscoveryModule],
   providers: [
     { provide: Clock, useClass: SystemClock },
     { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
@@ -83,6 +82,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
         ),
       inject: [ResolvedOptions, Clock],
     },
+    HttpDoor,
     GenAuthClient,
     Applications,
     Revoker,

@@ -1,4 +1,31 @@
+import type { HttpService } from '@nestjs/axios';
+
 const MOST_BYTES = 1024 * 1024;
+
+let loading: Promise<AxiosLoaded> | undefined;
+type AxiosLoaded = readonly [typeof import('@nestjs/axios'), typeof import('axios')];
+
+/**
+ * Nest's `HttpService`, on an axios of our own: interceptors of the application never see a token. Both are
+ * loaded with the first call, because they take longer than everything else an application starts with.
+ */
+export class HttpDoor {
+  #opened: Promise<HttpService> | undefined;
+
+  open(): Promise<Pick<HttpService, 'request'>> {
+    return (this.#opened ??= this.#load());
+  }
+
+  async #load(): Promise<HttpService> {
+    const [{ HttpService }, axios] = await (loading ??= load());
+    return new HttpService(axios.default.create());
+  }
+}
+
+/** Once in a process and one after the other: test runners with a loader of their own trip over more. */
+async function load(): Promise<AxiosLoaded> {
+  return [await import('@nestjs/axios'), await import('axios')];
+}
 
 /** The server closed the connection while it lay idle, just as it was used again. */
 export function isStaleConnection(error: unknown): boolean {

@@ -124,7 +124,7 @@ export class RevocationIndex {
 
   /** Whether this very token was revoked. */
   hasTombstone(id: Digest, expiresAt: number): boolean {
-    return this.#tombstones.has(wordsOf(id), expiresAt);
+    return this.#tombstones.size > 0 && this.#tombstones.has(wordsOf(id), expiresAt);
   }
 
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
