@@ -24,7 +24,13 @@ import {
   type ResolvedApplication,
   ResolvedOptions,
 } from './genauth.options.js';
-import { contentOf, formEncode, HttpDoor, isStaleConnection, TRANSPORT } from './genauth.request.js';
+import {
+  contentOf,
+  formEncode,
+  HttpDoor,
+  isStaleConnection,
+  TRANSPORT,
+} from './genauth.request.js';
 
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;

@@ -6,11 +6,12 @@ import { type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
 import { type Doubt, unavailable } from './doubt.js';
+import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { readToken, refuseUnhashable, type Token } from './verify/compact-jws.js';
+import { readToken, refuseUnhashable } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
@@ -29,19 +30,16 @@ interface Known {
   version: number;
 }
 
-/** A verification under way, and which revocations were known when it began. */
-interface Flight {
-  readonly version: number;
-  readonly verified: Promise<Verified>;
-}
-
 /** Each doubt needs one question at most; more rounds than kinds of doubt means the world is moving. */
 const MOST_ROUNDS = 4;
 
-/** The one road of a request: remembered or verified, demands, and last the revocations. */
+/**
+ * The one road of a request: remembered or verified, and last the revocations and demands. All of it is
+ * synchronous for a remembered token, unless only GenAuth can tell.
+ */
 @Injectable()
 export class TokenVerification {
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Flights<Verified>();
   readonly #known = new WeakMap<Principal, Known>();
 
   constructor(
@@ -142,27 +140,7 @@ export class TokenVerification {
       const shared = await this.cache.getShared(key);
       if (shared) return shared;
     }
-    return this.#join(name, key, () => this.#verifyToken(token, appId));
-  }
-
-  #verifyToken(token: Token, appId: string | undefined): Promise<Verified> {
-    if (token.form === 'jws') return this.applications.ofJws(token).local.verify(token);
-    return this.#verifyOpaque(token, appId);
-  }
-
-  /** An opaque token does not say whose it is: the applications are asked in the configured order. */
-  async #verifyOpaque(token: Token, appId: string | undefined): Promise<Verified> {
-    let failure: unknown = new TokenError('issuer', 'no configured application is meant');
-    for (const { options, online } of this.applications.candidates(token)) {
-      if (appId !== undefined && options.appId !== appId) continue;
-      try {
-        return await online.verify(token);
-      } catch (error) {
-        // One server that could not answer keeps all the others' "no" from being definite.
-        if (!(failure instanceof GenAuthUnavailableError)) failure = error;
-      }
-    }
-    throw failure;
+    return this.#join(name, key, () => this.applications.verify(token, appId));
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
@@ -183,16 +161,9 @@ export class TokenVerification {
     });
   }
 
-  /** One verification of a token at a time; nobody joins one that began before the newest revocation. */
   #join(name: string, key: string, begin: () => Promise<Verified>): Promise<Verified> {
     const { version } = this.revoker;
-    const current = this.#flights.get(name);
-    if (current?.version === version) return current.verified;
-    const verified = this.#remember(name, key, version, begin()).finally(() => {
-      if (this.#flights.get(name)?.verified === verified) this.#flights.delete(name);
-    });
-    this.#flights.set(name, { version, verified });
-    return verified;
+    return this.#flights.join(name, version, () => this.#remember(name, key, version, begin()));
   }
 
   async #remember(
@@ -219,12 +190,7 @@ export class TokenVerification {
    * @throws {TokenError} revoked; a revoked token is no good token: that comes before the demands
    * @throws {InsufficientScopeError}
    */
-  #judge(
-    verified: Verified,
-    demands: Demands,
-    token: Presented,
-    now: number,
-  ): Doubt | undefined {
+  #judge(verified: Verified, demands: Demands, token: Presented, now: number): Doubt | undefined {
     let doubt: Doubt | undefined;
     try {
       doubt =

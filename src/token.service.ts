@@ -79,12 +79,8 @@ export class TokenService {
   }
 
   /**
-   * As `verify`, at once and without a promise, where that is possible: for a token that was verified here a
-   * moment ago, under the very same checks. Undefined says nothing about the token: then ask `verify`.
-   *
-   * @throws {TokenError} the token is malformed, not for the demanded audience, or revoked
-   * @throws {InsufficientScopeError} a demanded scope is missing
-   * @throws {GenAuthUnavailableError} the revocation log is stale, and `whenStale` is `'refuse'`
+   * As `verify`, at once and without a promise, for a token that was verified here a moment ago: under the
+   * very same checks, throwing the same. Undefined says nothing about the token; then ask `verify`.
    */
   verifyRemembered(token: string, demands: Demands = {}): Principal | undefined {
     return this.verification.verifyRemembered(token, demands);
@@ -151,12 +147,7 @@ export class TokenService {
     return this.#cut({ kind: 'session', ids: [sessionId] }, options);
   }
 
-  /**
-   * Revokes every token issued to a client (`client_id`, `azp`, or GenAuth's `aud`) up to now. GenAuth is
-   * not told.
-   *
-   * @throws {RevocationError}
-   */
+  /** As `revokeSubject`, for a client (`client_id`, `azp`, or GenAuth's `aud`). @throws {RevocationError} */
   revokeClient(clientId: string, options: CutOptions = {}): Promise<RevocationReceipt> {
     return this.#cut({ kind: 'client', ids: [clientId] }, options);
   }

@@ -43,8 +43,7 @@ export function readToken(text: string): Token {
   const first = text.indexOf('.');
   const second = first < 0 ? -1 : text.indexOf('.', first + 1);
   if (!isJose(text, first, second)) return { form: 'opaque', text, id: opaqueKey(text) };
-  if (second < 0)
-    throw new TokenError('malformed', 'a compact JWS has three segments');
+  if (second < 0) throw new TokenError('malformed', 'a compact JWS has three segments');
   if (text.includes('.', second + 1)) {
     throw new TokenError('encrypted', 'more than three segments: a JWE, or no token at all');
   }
