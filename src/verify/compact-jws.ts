@@ -93,8 +93,11 @@ function isJose(text: string, first: number, second: number): boolean {
 let last: { readonly segment: string; readonly header: JsonObject } | undefined;
 
 function readHeader(segment: string): JsonObject {
-  if (segment !== last?.segment) last = { segment, header: readSegment(segment, 'header') };
-  return last.header;
+  if (segment === last?.segment) return last.header;
+  const header = readSegment(segment, 'header');
+  // A slice of a string holds on to the whole of it, and no token is kept in memory.
+  last = { segment: Buffer.from(segment, 'latin1').toString('latin1'), header };
+  return header;
 }
 
 function readSegment(segment: string, name: string): JsonObject {
