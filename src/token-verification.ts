@@ -93,11 +93,10 @@ export class TokenVerification {
   #accept(verified: Verified, { version }: Presented): Principal {
     const { principal } = verified;
     const known = this.#known.get(principal);
-    if (known) {
+    if (!known) this.#known.set(principal, { verified, version });
+    else if (known.verified !== verified || known.version > version) {
       known.verified = verified;
       known.version = Math.min(known.version, version);
-    } else {
-      this.#known.set(principal, { verified, version });
     }
     return principal;
   }
