@@ -5,15 +5,14 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { inspect } from 'node:util';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 
-import { HttpService } from '@nestjs/axios';
 import { afterEach, describe, it, expect } from '@jest/globals';
-import axios from 'axios';
 
 import { channels } from './core/channels.js';
 import { Clock } from './core/clock.js';
 import { GenAuthUnavailableError } from './core/errors.js';
 import { GenAuthClient } from './genauth.client.js';
 import type { GenAuthModuleOptions, ResolvedApplication } from './genauth.options.js';
+import { HttpSender } from './genauth.request.js';
 import { resolveOptions } from './resolve-options.js';
 
 const TOKEN = 'tok+en/with~every-kind_of.character0123==';
@@ -108,7 +107,7 @@ function newClient(appHost: string, options: Partial<GenAuthModuleOptions> = {})
     ...options,
   } as GenAuthModuleOptions);
   const clock = new StillClock();
-  const client = new GenAuthClient(new HttpService(axios.create()), resolved, clock);
+  const client = new GenAuthClient(new HttpSender(), resolved, clock);
   closers.unshift(() => client.onApplicationShutdown());
   return { client, clock, application: resolved.applications[0] as ResolvedApplication };
 }

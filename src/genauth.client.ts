@@ -1,7 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
-import { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { publishAlarm } from './core/channels.js';
@@ -22,7 +21,7 @@ import {
   type ResolvedApplication,
   ResolvedOptions,
 } from './genauth.options.js';
-import { contentOf, formEncode, sendOver, TRANSPORT } from './genauth.request.js';
+import { contentOf, formEncode, HttpSender, TRANSPORT } from './genauth.request.js';
 
 const MOST_INTROSPECTIONS = 64;
 const MOST_SOCKETS = 128;
@@ -50,7 +49,7 @@ export class GenAuthClient implements OnApplicationShutdown {
   #drift: number;
 
   constructor(
-    private readonly http: HttpService,
+    private readonly http: HttpSender,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
   ) {
@@ -69,12 +68,12 @@ export class GenAuthClient implements OnApplicationShutdown {
   }
 
   /** How far the clock of the application's issuer may be from ours, now. */
-  offsetOf(application: ResolvedApplication): ClockOffset {
-    return this.#clockOf(application).offset(this.clock.wall());
+  offsetOf(application: ResolvedApplication, now = this.clock.wall()): ClockOffset {
+    return this.#clockOf(application, now).offset(now);
   }
 
-  #clockOf({ appId }: ResolvedApplication): IssuerClock {
-    const drift = this.clock.wall() - this.clock.mono();
+  #clockOf({ appId }: ResolvedApplication, now: number): IssuerClock {
+    const drift = now - this.clock.mono();
     if (Math.abs(drift - this.#drift) > SET_CLOCK_MS) {
       for (const clock of this.#clocks.values()) clock.forget();
     }
@@ -178,6 +177,7 @@ export class GenAuthClient implements OnApplicationShutdown {
     form?: URLSearchParams,
     authorization?: string,
   ): Promise<Exchange> {
+    await this.http.ready();
     // A destroyed agent opens new sockets all the same.
     if (this.#isClosed) throw new GenAuthUnavailableError('stopped', 'the application is closed');
     const deadline = new AbortController();
@@ -185,10 +185,11 @@ export class GenAuthClient implements OnApplicationShutdown {
     const sentAt = this.clock.wall();
     const request = { url, ...contentOf(form, authorization), signal: deadline.signal };
     try {
-      const reply = await sendOver(this.http, { ...request, ...this.#agents, ...TRANSPORT });
+      const reply = await this.http.send({ ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
-        this.#clockOf(application).observe(date, sentAt, this.clock.wall());
+        const receivedAt = this.clock.wall();
+        this.#clockOf(application, receivedAt).observe(date, sentAt, receivedAt);
       }
       return { status: reply.status, body: String(reply.data), sentAt };
     } catch {

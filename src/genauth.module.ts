@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import {
   ConfigurableModuleBuilder,
   type ConfigurableModuleAsyncOptions,
@@ -11,6 +10,7 @@ import { Caution } from './caution.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { GenAuthClient } from './genauth.client.js';
 import { type GenAuthModuleOptions, ResolvedOptions } from './genauth.options.js';
+import { HttpSender } from './genauth.request.js';
 import { GenAuthFilter } from './http/genauth.filter.js';
 import { GenAuthGuard } from './http/genauth.guard.js';
 import { RevocationListeners } from './http/revocation-listeners.js';
@@ -58,8 +58,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
  * export class AppModule {}
  */
 @Module({
-  // register() makes an axios of our own: interceptors of the application never see a token.
-  imports: [HttpModule.register({}), DiscoveryModule],
+  imports: [DiscoveryModule],
   providers: [
     { provide: Clock, useClass: SystemClock },
     { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
@@ -85,6 +84,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
         ),
       inject: [ResolvedOptions, Clock],
     },
+    HttpSender,
     GenAuthClient,
     Applications,
     Revoker,

@@ -78,7 +78,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     try {
       await this.log.stop();
-      await this.#forgotten();
+      await Promise.all(this.#forgetting);
     } finally {
       this.#events.complete();
     }
@@ -90,9 +90,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
 
   freshness(): Freshness {
     const freshness = this.log.freshness();
-    return this.index.full && freshness.state === 'live'
-      ? { ...freshness, state: 'stale' }
-      : freshness;
+    const isFull = this.index.full && freshness.state === 'live';
+    return isFull ? { ...freshness, state: 'stale' } : freshness;
   }
 
   /** Goes up with every revocation that took effect here. */
@@ -101,14 +100,16 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** What the revocations known here say of a principal. Synchronous: the last step before accepting it. */
-  verdict({ principal, vouchedAt, vouchedVersion }: Verified): Verdict {
+  verdict(verified: Verified, now: number = this.clock.wall()): Verdict {
+    const { principal, vouchedAt, vouchedVersion } = verified;
     const application = this.applications.byId(principal.appId)?.options;
     return this.index.check(principal, {
       vouchedAt,
       vouchedVersion,
-      clockAheadMs: application ? this.client.offsetOf(application).highMs : 0,
+      clockAheadMs: application ? this.client.offsetOf(application, now).highMs : 0,
       freshness: this.freshness(),
       maxStalenessMs: this.options.maxStalenessMs,
+      now,
     });
   }
 
@@ -210,7 +211,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
       });
       throw failed('log_not_acknowledged', 'denied here; revoke again to make it durable');
     } finally {
-      await this.#forgotten();
+      await Promise.all(this.#forgetting);
     }
   }
 
@@ -235,9 +236,5 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
       publishRevocation({ kind: fact.kind, source });
       this.#events.next({ ...fact, source, ...(reason !== undefined && { reason }) });
     }
-  }
-
-  async #forgotten(): Promise<void> {
-    await Promise.all(this.#forgetting);
   }
 }

@@ -7,38 +7,40 @@ import { type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
 import { type Doubt, unavailable } from './doubt.js';
+import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { readToken, refuseUnreadable, type Token } from './verify/compact-jws.js';
+import { readToken, refuseUnhashable } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
-/** When a verification began: by our clock, and by what was revoked. */
-interface Begun {
+/** A token as it was presented: when by our clock, and by what was revoked. */
+interface Presented {
+  readonly text: string;
+  /** Where it is remembered. */
+  readonly key: string;
   readonly at: number;
   readonly version: number;
 }
 
-/** What was accepted, and the newest revocation at the time its token was presented. */
-interface Known extends Verified {
-  readonly presented: number;
-}
-
-/** A verification under way, and which revocations were known when it began. */
-interface Flight {
-  readonly version: number;
-  readonly verified: Promise<Verified>;
+/** What was accepted, and the newest revocation at the time its token was first presented. */
+interface Known {
+  verified: Verified;
+  version: number;
 }
 
 /** Each doubt needs one question at most; more rounds than kinds of doubt means the world is moving. */
 const MOST_ROUNDS = 4;
 
-/** The one road of a request: remembered or verified, demands, and last the revocations. */
+/**
+ * The one road of a request: remembered or verified, and last the revocations and demands. All of it is
+ * synchronous for a remembered token, unless only GenAuth can tell.
+ */
 @Injectable()
 export class TokenVerification {
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Flights<Verified>();
   readonly #known = new WeakMap<Principal, Known>();
 
   constructor(
@@ -50,18 +52,23 @@ export class TokenVerification {
     private readonly caution: Caution,
   ) {}
 
+  /** See `TokenService.verifyRemembered`. Everything in `verify` that needs no `await`. */
+  verifyRemembered(text: string, demands: Demands): Principal | undefined {
+    const token = this.#present(text);
+    const verified = this.#remembered(token);
+    if (!verified || this.#judge(verified, demands, token, token.at)) return undefined;
+    return this.#accept(verified, token);
+  }
+
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
-    const begun: Begun = { at: this.clock.wall(), version: this.revoker.version };
-    refuseUnreadable(text);
-    const key = this.cache.keyOf(text);
-    let verified = (await this.#remembered(key)) ?? (await this.#verifyAnew(key, text, demands));
+    const token = this.#present(text);
+    let verified = this.#remembered(token) ?? (await this.#verifyAnew(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      // Nothing is awaited between this check and the answer. A revoked token is no good token: 401, not 403.
-      const doubt = this.#doubt(key, verified, demands, begun);
-      judgeDemands(verified.principal, demands);
-      if (!doubt) return this.#accept(verified, begun);
-      verified = await this.#ask(key, text, verified, doubt);
+      // Nothing is awaited between these checks and the answer.
+      const doubt = this.#judge(verified, demands, token, this.clock.wall());
+      if (!doubt) return this.#accept(verified, token);
+      verified = await this.#ask(token, verified, doubt);
     }
     throw new GenAuthUnavailableError(
       'revocation_boundary',
@@ -71,28 +78,40 @@ export class TokenVerification {
 
   /** See `TokenService.check`. */
   check(principal: Principal): void {
-    const verified = this.#known.get(principal);
-    if (!verified) throw new TokenError('malformed', 'this principal did not come from verify()');
-    this.#refuseUnusable(verified);
-    const doubt = this.#judge(verified, this.revoker.version);
+    const known = this.#known.get(principal);
+    if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
+    const now = this.clock.wall();
+    this.#refuseUnusable(known.verified, now);
+    const doubt = this.#judgeRevocations(known.verified, this.revoker.version, now);
     if (doubt) throw unavailable(doubt);
   }
 
-  #accept(verified: Verified, { version }: Begun): Principal {
+  #present(text: string): Presented {
+    refuseUnhashable(text);
+    const key = this.cache.keyOf(text);
+    return { text, key, at: this.clock.wall(), version: this.revoker.version };
+  }
+
+  #accept(verified: Verified, { version }: Presented): Principal {
     const { principal } = verified;
-    const presented = Math.min(version, this.#known.get(principal)?.presented ?? Infinity);
-    this.#known.set(principal, { ...verified, presented });
+    const known = this.#known.get(principal);
+    if (!known) this.#known.set(principal, { verified, version });
+    else if (known.verified !== verified || known.version > version) {
+      known.verified = verified;
+      known.version = Math.min(known.version, version);
+    }
     return principal;
   }
 
-  async #remembered(key: string): Promise<Verified | undefined> {
-    const verified = await this.cache.get(key);
+  /** What is remembered of the token, unless its times or its key no longer hold. */
+  #remembered({ key, at }: Presented): Verified | undefined {
+    const verified = this.cache.get(key, at);
     if (!verified) return undefined;
     try {
-      this.#refuseUnusable(verified);
+      this.#refuseUnusable(verified, at);
       return verified;
     } catch {
-      await this.cache.drop(key);
+      void this.cache.drop(key);
       return undefined;
     }
   }
@@ -101,8 +120,8 @@ export class TokenVerification {
    * @throws {TokenError} its times no longer hold, or its key is no longer published
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
-  #refuseUnusable({ principal, keyId }: Verified): void {
-    judgeTimes(principal, latestWall(this.clock), this.options.clockToleranceMs);
+  #refuseUnusable({ principal, keyId }: Verified, now: number): void {
+    judgeTimes(principal, latestWall(this.clock, now), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;
     if (keys?.holds(keyId) === true) return;
@@ -111,8 +130,7 @@ export class TokenVerification {
     throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
-  async #verifyAnew(key: string, text: string, demands: Demands): Promise<Verified> {
-    const { appId } = demands;
+  async #verifyAnew({ key, text }: Presented, { appId }: Demands): Promise<Verified> {
     const name = appId === undefined ? key : `${key} ${appId}`;
     this.cache.refuseAgain(name);
     const token = readToken(text);
@@ -123,31 +141,11 @@ export class TokenVerification {
       const shared = await this.cache.getShared(key);
       if (shared) return shared;
     }
-    return this.#join(name, key, () => this.#verifyToken(token, appId));
-  }
-
-  #verifyToken(token: Token, appId: string | undefined): Promise<Verified> {
-    if (token.form === 'jws') return this.applications.ofJws(token).local.verify(token);
-    return this.#verifyOpaque(token, appId);
-  }
-
-  /** An opaque token does not say whose it is: the applications are asked in the configured order. */
-  async #verifyOpaque(token: Token, appId: string | undefined): Promise<Verified> {
-    let failure: unknown = new TokenError('issuer', 'no configured application is meant');
-    for (const { options, online } of this.applications.candidates(token)) {
-      if (appId !== undefined && options.appId !== appId) continue;
-      try {
-        return await online.verify(token);
-      } catch (error) {
-        // One server that could not answer keeps all the others' "no" from being definite.
-        if (!(failure instanceof GenAuthUnavailableError)) failure = error;
-      }
-    }
-    throw failure;
+    return this.#join(name, key, () => this.applications.verify(token, appId));
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
-  #ask(key: string, text: string, verified: Verified, doubt: Doubt): Promise<Verified> {
+  #ask({ key, text }: Presented, verified: Verified, doubt: Doubt): Promise<Verified> {
     const { appId } = verified.principal;
     const application = this.applications.byId(appId);
     if (!application || doubt.askedSince === Infinity) throw unavailable(doubt);
@@ -164,16 +162,9 @@ export class TokenVerification {
     });
   }
 
-  /** One verification of a token at a time; nobody joins one that began before the newest revocation. */
   #join(name: string, key: string, begin: () => Promise<Verified>): Promise<Verified> {
     const { version } = this.revoker;
-    const current = this.#flights.get(name);
-    if (current?.version === version) return current.verified;
-    const verified = this.#remember(name, key, version, begin()).finally(() => {
-      if (this.#flights.get(name)?.verified === verified) this.#flights.delete(name);
-    });
-    this.#flights.set(name, { version, verified });
-    return verified;
+    return this.#flights.join(name, version, () => this.#remember(name, key, version, begin()));
   }
 
   async #remember(
@@ -193,19 +184,30 @@ export class TokenVerification {
     }
   }
 
-  /** @returns what only GenAuth can settle. @throws {TokenError} revoked */
-  #doubt(key: string, verified: Verified, demands: Demands, begun: Begun): Doubt | undefined {
+  /**
+   * The checks that every answer passes, remembered or new. Synchronous: no revocation can come between.
+   *
+   * @returns what only GenAuth can settle
+   * @throws {TokenError} revoked; a revoked token is no good token: that comes before the demands
+   * @throws {InsufficientScopeError}
+   */
+  #judge(verified: Verified, demands: Demands, token: Presented, now: number): Doubt | undefined {
+    let doubt: Doubt | undefined;
     try {
-      return this.#judge(verified, begun.version) ?? this.#tooOld(verified, demands, begun);
+      doubt =
+        this.#judgeRevocations(verified, token.version, now) ??
+        this.#tooOld(verified, demands, token.at, now);
     } catch (error) {
-      if (error instanceof TokenError) void this.cache.drop(key);
+      if (error instanceof TokenError) void this.cache.drop(token.key);
       throw error;
     }
+    judgeDemands(verified.principal, demands);
+    return doubt;
   }
 
   /** @param presented the newest revocation at the time the token was presented */
-  #judge(verified: Verified, presented: number): Doubt | undefined {
-    const verdict = this.revoker.verdict(verified);
+  #judgeRevocations(verified: Verified, presented: number, now: number): Doubt | undefined {
+    const verdict = this.revoker.verdict(verified, now);
     if (verdict.is === 'accepted') return undefined;
     if (verdict.is === 'denied')
       throw new TokenError('revoked', `by a revocation of its ${verdict.by}`);
@@ -222,7 +224,7 @@ export class TokenVerification {
 
   /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
   #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
-    const first = Math.min(presented, this.#known.get(principal)?.presented ?? Infinity);
+    const first = Math.min(presented, this.#known.get(principal)?.version ?? Infinity);
     if (first >= presentedBefore) return;
     this.revoker.bury(principal);
     throw new TokenError('revoked', 'it was presented before a cut that covers it');
@@ -230,19 +232,18 @@ export class TokenVerification {
 
   /** Whether the application or the caller wants GenAuth's own word, and a newer one. */
   #tooOld(
-    { principal, vouchedAt }: Verified,
-    { maxAge }: Demands,
-    begun: Begun,
+    { principal, vouchedAt = -Infinity }: Verified,
+    { maxAge = Infinity }: Demands,
+    presentedAt: number,
+    now: number,
   ): Doubt | undefined {
     const { online } = this.applications.byId(principal.appId)?.options ?? {};
     const missed = this.caution.askedSince;
-    const limitMs = Math.min(
-      maxAge ?? Infinity,
-      online || missed > -Infinity ? this.options.introspectionTtlMs : Infinity,
-    );
-    const askedSince = Math.max(begun.at - limitMs, missed);
+    const isOnline = online === true || missed > -Infinity;
+    const limitMs = Math.min(maxAge, isOnline ? this.options.introspectionTtlMs : Infinity);
+    const askedSince = Math.max(presentedAt - limitMs, missed);
     // A word from the future was given before our clock was set back: nobody knows how old it is.
-    const known = vouchedAt !== undefined && vouchedAt <= this.clock.wall() ? vouchedAt : -Infinity;
+    const known = vouchedAt <= now ? vouchedAt : -Infinity;
     return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
   }
 }

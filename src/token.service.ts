@@ -79,6 +79,14 @@ export class TokenService {
   }
 
   /**
+   * As `verify`, at once and without a promise, for a token that was verified here a moment ago: under the
+   * very same checks, throwing the same. Undefined says nothing about the token; then ask `verify`.
+   */
+  verifyRemembered(token: string, demands: Demands = {}): Principal | undefined {
+    return this.verification.verifyRemembered(token, demands);
+  }
+
+  /**
    * Holds a principal that `verify` returned against expiry and revocations once more. Synchronous and
    * without I/O: for sockets and streams, which pass a guard only once.
    *
@@ -139,12 +147,7 @@ export class TokenService {
     return this.#cut({ kind: 'session', ids: [sessionId] }, options);
   }
 
-  /**
-   * Revokes every token issued to a client (`client_id`, `azp`, or GenAuth's `aud`) up to now. GenAuth is
-   * not told.
-   *
-   * @throws {RevocationError}
-   */
+  /** As `revokeSubject`, for a client (`client_id`, `azp`, or GenAuth's `aud`). @throws {RevocationError} */
   revokeClient(clientId: string, options: CutOptions = {}): Promise<RevocationReceipt> {
     return this.#cut({ kind: 'client', ids: [clientId] }, options);
   }

@@ -15,13 +15,14 @@ export abstract class Clock {
 const latest = new WeakMap<Clock, number>();
 
 /**
- * The highest wall time seen of this clock. What has expired stays so: a clock that is set back brings no
+ * The highest wall time seen of this clock, which reads `now`. What has expired stays so: a clock that is set back brings no
  * token back to life, and a revocation made meanwhile reaches what it should.
  */
-export function latestWall(clock: Clock): number {
-  const instant = Math.max(clock.wall(), latest.get(clock) ?? -Infinity);
-  latest.set(clock, instant);
-  return instant;
+export function latestWall(clock: Clock, now = clock.wall()): number {
+  const before = latest.get(clock);
+  if (before !== undefined && before >= now) return before;
+  latest.set(clock, now);
+  return now;
 }
 
 /** The machine's own clocks. Its timers do not keep a process alive. */

@@ -32,8 +32,18 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 // Outside of strings, valid JSON has exactly one colon for each member.
 function writtenMembers(text: string): number {
-  return text.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1;
+  let members = 0;
+  let isString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) isString = !isString;
+    else if (isString && character === BACKSLASH) at += 1;
+    else if (!isString && character === COLON) members += 1;
+  }
+  return members;
 }
+
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
 /** Freezes everything below `root`, drops `__proto__`, and counts the members that were parsed. */
 function settle(root: object): number | undefined {

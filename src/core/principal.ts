@@ -1,5 +1,6 @@
 import { TokenError } from './errors.js';
 import type { JsonObject } from './json.js';
+import { SharedLists } from './shared-lists.js';
 
 /**
  * Who a verified token speaks for. Frozen all the way down; never holds the token itself.
@@ -43,23 +44,36 @@ export interface Principal {
 export function principalOf(claims: JsonObject, appId: string, id: string): Principal {
   const audience = audienceOf(claims);
   const lone = audience.length === 1 ? audience[0] : undefined;
-  return Object.freeze({
+  const principal: Complete = {
     appId,
     id,
     issuer: required(claims, 'iss', text),
-    audience: Object.freeze(audience),
-    scopes: Object.freeze((text(claims, 'scope') ?? '').split(' ').filter(Boolean)),
+    audience,
+    scopes: SCOPES.of(text(claims, 'scope') ?? ''),
     expiresAt: required(claims, 'exp', instant),
     claims,
-    ...present({
-      sub: text(claims, 'sub'),
-      clientId: text(claims, 'client_id') ?? text(claims, 'azp') ?? lone,
-      issuedAt: instant(claims, 'iat'),
-      notBeforeAt: instant(claims, 'nbf'),
-      tokenId: text(claims, 'jti'),
-      sessionId: text(claims, 'sid'),
-    }),
-  });
+  };
+  set(principal, 'sub', text(claims, 'sub'));
+  set(principal, 'clientId', text(claims, 'client_id') ?? text(claims, 'azp') ?? lone);
+  set(principal, 'issuedAt', instant(claims, 'iat'));
+  set(principal, 'notBeforeAt', instant(claims, 'nbf'));
+  set(principal, 'tokenId', text(claims, 'jti'));
+  set(principal, 'sessionId', text(claims, 'sid'));
+  return Object.freeze(principal);
+}
+
+type Complete = { -readonly [Name in keyof Principal]: Principal[Name] };
+
+const SCOPES = new SharedLists((scope) => scope.split(' ').filter(Boolean));
+const AUDIENCES = new SharedLists((audience) => [audience]);
+
+/** What has no value is left out. */
+function set<Name extends keyof Complete>(
+  principal: Complete,
+  name: Name,
+  value: Complete[Name] | undefined,
+): void {
+  if (value !== undefined) principal[name] = value;
 }
 
 /**
@@ -76,12 +90,13 @@ export function clientsOf(principal: Principal): ReadonlySet<string> {
 // More than any issuer writes; each costs a digest when revocations are held against it.
 const MOST_AUDIENCES = 64;
 
-function audienceOf(claims: JsonObject): string[] {
-  const aud = claims['aud'];
-  if (aud === undefined) return [];
-  const list: unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (list.length > MOST_AUDIENCES || !list.every(isText)) throw wrongType('aud');
-  return list;
+function audienceOf(claims: JsonObject): readonly string[] {
+  const { aud = [] } = claims;
+  if (isText(aud)) return AUDIENCES.of(aud);
+  if (!Array.isArray(aud) || aud.length > MOST_AUDIENCES || !aud.every(isText)) {
+    throw wrongType('aud');
+  }
+  return Object.freeze(aud as string[]);
 }
 
 function text(claims: JsonObject, name: string): string | undefined {
@@ -115,14 +130,6 @@ function required<T>(
   const value = read(claims, name);
   if (value === undefined) throw new TokenError('claim_missing', `the claim '${name}' is required`);
   return value;
-}
-
-/** The members that have a value. */
-function present<T extends object>(
-  members: T,
-): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
 }
 
 function isText(value: unknown): value is string {

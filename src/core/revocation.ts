@@ -69,7 +69,8 @@ export interface RevocationEvent extends Revocation {
 }
 
 function digest(text: string): Digest {
-  return hash('sha256', text, 'buffer').toString('base64url', 0, 16);
+  // As a string of bytes: node makes a Buffer of its own for each digest that is asked for as one.
+  return Buffer.from(hash('sha256', text, 'binary').slice(0, 16), 'latin1').toString('base64url');
 }
 
 /** Identity of a JWT: the characters that were signed, not the signature, which has several spellings. */

@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import {
   ConfigurableModuleBuilder,
   type ConfigurableModuleAsyncOptions,
@@ -8,6 +7,7 @@ import {
 
 import { Clock } from '../core/clock.js';
 import { ResolvedOptions } from '../genauth.options.js';
+import { HttpSender } from '../genauth.request.js';
 import { type DoorExtras, withRoute } from './door-extras.js';
 import { EventPollers } from './event-pollers.js';
 import { SecurityEventReceiver } from './security-event.receiver.js';
@@ -57,9 +57,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
  * })
  */
 @Module({
-  // register() makes an axios of our own: interceptors of the application never see a SET.
-  imports: [HttpModule.register({})],
   providers: [
+    HttpSender,
     TransmitterClient,
     {
       provide: Transmitters,

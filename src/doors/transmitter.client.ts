@@ -1,7 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
-import { HttpService } from '@nestjs/axios';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 
@@ -9,7 +8,7 @@ import { publishAlarm } from '../core/channels.js';
 import { GenAuthUnavailableError, type Unavailability } from '../core/errors.js';
 import { isJsonObject, type JsonObject, readJsonObject } from '../core/json.js';
 import { ResolvedOptions } from '../genauth.options.js';
-import { contentOf, sendOver, TRANSPORT } from '../genauth.request.js';
+import { contentOf, HttpSender, TRANSPORT } from '../genauth.request.js';
 import type { ResolvedPoll } from './security-events.options.js';
 
 /** What a recipient tells a transmitter when it asks for SETs (RFC 8936 §2.2). */
@@ -41,7 +40,7 @@ export class TransmitterClient implements OnApplicationShutdown {
   #isClosed = false;
 
   constructor(
-    private readonly http: HttpService,
+    private readonly http: HttpSender,
     private readonly options: ResolvedOptions,
   ) {
     const agent = { keepAlive: true };
@@ -100,7 +99,7 @@ export class TransmitterClient implements OnApplicationShutdown {
     signal?.addEventListener('abort', end);
     try {
       const how = { ...this.#agents, ...TRANSPORT, signal: deadline.signal };
-      return await sendOver(this.http, { ...request, ...how });
+      return await this.http.send({ ...request, ...how });
     } catch {
       if (signal?.aborted) throw stopped();
       // What axios throws carries the request, with its credentials: nothing of it goes on.

@@ -12,6 +12,13 @@ interface HttpResponse {
   header(name: string, value: string): unknown;
 }
 
+/** What the decorators of a route, or else of its controller, say. */
+interface RouteRules {
+  readonly isPublic: boolean;
+  readonly isOptional: boolean;
+  readonly demands: Demands;
+}
+
 /**
  * Lets a request through when its bearer token may act here, now, and puts the principal on it.
  *
@@ -26,46 +33,78 @@ interface HttpResponse {
 @Injectable()
 export class GenAuthGuard implements CanActivate {
   readonly #logger = new Logger(GenAuthGuard.name);
+  readonly #rules = new WeakMap<object, WeakMap<object, RouteRules>>();
 
   constructor(
     private readonly tokens: TokenService,
     private readonly reflector: Reflector,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  /** At once for a token that was verified a moment ago: a promise would cost more than its checks. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     if (context.getType() !== 'http') return this.#refuseContext(context.getType());
-    if (this.#read(context, metadata.PublicRoute)) return true;
+    const rules = this.#rulesOf(context);
+    if (rules.isPublic) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<GuardedRequest>();
     try {
       const token = bearerToken(request);
       if (token === undefined) {
-        if (this.#read(context, metadata.OptionalRoute)) return true;
+        if (rules.isOptional) return true;
         throw this.#with(challenge(), http.getResponse());
       }
-      const principal = await this.tokens.verify(token, this.#demands(context));
+      const principal = this.tokens.verifyRemembered(token, rules.demands);
+      if (!principal) return this.#verify(token, rules.demands, request, http.getResponse());
+      request.principal = principal;
+      return true;
+    } catch (error) {
+      throw this.#refusal(error, http.getResponse());
+    }
+  }
+
+  async #verify(
+    token: string,
+    demands: Demands,
+    request: GuardedRequest,
+    response: HttpResponse,
+  ): Promise<boolean> {
+    try {
+      const principal = await this.tokens.verify(token, demands);
       this.tokens.check(principal);
       request.principal = principal;
       return true;
     } catch (error) {
-      const refusal = refusalOf(error);
-      throw refusal ? this.#with(refusal, http.getResponse()) : error;
+      throw this.#refusal(error, response);
     }
   }
 
-  #demands(context: ExecutionContext): Demands {
+  /** What the decorators say of a route, read once: they do not change. */
+  #rulesOf(context: ExecutionContext): RouteRules {
+    const [route, controller] = [context.getHandler(), context.getClass()];
+    let known = this.#rules.get(route);
+    if (!known) this.#rules.set(route, (known = new WeakMap()));
+    let rules = known.get(controller);
+    if (!rules) known.set(controller, (rules = this.#readRules(route, controller)));
+    return rules;
+  }
+
+  #readRules(...targets: [route: object, controller: object]): RouteRules {
+    const read = <T>({ KEY }: { KEY: string }): T | undefined =>
+      this.reflector.getAllAndOverride<T | undefined>(KEY, targets as never);
     return {
-      scopes: this.#read(context, metadata.RequiredScopes),
-      audience: this.#read(context, metadata.RequiredAudience),
-      maxAge: this.#read(context, metadata.RequiredFreshness),
+      isPublic: read(metadata.PublicRoute) === true,
+      isOptional: read(metadata.OptionalRoute) === true,
+      demands: {
+        scopes: read(metadata.RequiredScopes),
+        audience: read(metadata.RequiredAudience),
+        maxAge: read(metadata.RequiredFreshness),
+      },
     };
   }
 
-  #read<T>(context: ExecutionContext, decorator: { KEY: string }): T | undefined {
-    return this.reflector.getAllAndOverride<T | undefined>(decorator.KEY, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+  #refusal(error: unknown, response: HttpResponse): unknown {
+    const refusal = refusalOf(error);
+    return refusal ? this.#with(refusal, response) : error;
   }
 
   #with({ exception, headers }: Refusal, response: HttpResponse): Error {

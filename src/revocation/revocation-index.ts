@@ -7,10 +7,10 @@ import {
   type Revocation,
   type RevocationKind,
 } from '../core/revocation.js';
-import { idWords, type Words, wordsOf } from './digest-words.js';
+import { type Words, wordsOf } from './digest-words.js';
 import { Tombstones } from './tombstones.js';
 import type { Open } from './watermark-table.js';
-import { Watermarks } from './watermarks.js';
+import { type Held, Watermarks } from './watermarks.js';
 
 /** How long entries outlive what they deny: clocks may be set back by this much. */
 const OUTLIVE_MS = 5 * 60_000;
@@ -40,6 +40,8 @@ export interface Standing {
   readonly clockAheadMs: number;
   readonly freshness: Freshness;
   readonly maxStalenessMs: number;
+  /** Wall time, read just now. @default read by the index itself */
+  readonly now?: number;
 }
 
 const ACCEPTED: Verdict = { is: 'accepted' };
@@ -52,6 +54,8 @@ const ACCEPTED: Verdict = { is: 'accepted' };
 export class RevocationIndex {
   readonly #tombstones: Tombstones;
   readonly #watermarks = new Watermarks();
+  /** Against whom nothing was held, as of which version. */
+  readonly #clear = new WeakMap<Principal, number>();
   readonly #outliveMs: number;
   #droppedThrough = 0;
   #fullUntil = 0;
@@ -125,20 +129,26 @@ export class RevocationIndex {
 
   /** Whether this very token was revoked. */
   hasTombstone(id: Digest, expiresAt: number): boolean {
-    return this.#tombstones.has(wordsOf(id), expiresAt);
+    return this.#tombstones.size > 0 && this.#tombstones.has(wordsOf(id), expiresAt);
   }
 
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
   check(principal: Principal, standing: Standing): Verdict {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
-    if (this.#tombstones.has(idWords(principal), principal.expiresAt)) {
-      return { is: 'denied', by: 'token' };
+    // What nothing was held against stays so until another fact is applied.
+    if (this.#clear.get(principal) !== this.#version) {
+      const held = this.#hold(principal);
+      if (held?.is === 'denied') return held;
+      if (held && !isAsked(held, standing)) return boundary(held);
+      if (!held) this.#clear.set(principal, this.#version);
     }
-    if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
-    const held = this.#watermarks.hold(principal);
-    if (held?.is === 'denied') return held;
-    if (held && !isAsked(held, standing)) return boundary(held);
     return this.#ownVerdict(principal, standing);
+  }
+
+  #hold(principal: Principal): Held {
+    if (this.#tombstones.hasIdOf(principal)) return { is: 'denied', by: 'token' };
+    if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
+    return this.#watermarks.hold(principal);
   }
 
   /** What is said of a principal against whom nothing is held. */
@@ -151,10 +161,10 @@ export class RevocationIndex {
   }
 
   /** Without a live log everything rests on GenAuth's word, and on a new one. */
-  #leaseVerdict({ freshness, maxStalenessMs }: Standing, vouchedAt: number): Verdict {
+  #leaseVerdict(standing: Standing, vouchedAt: number): Verdict {
+    const { freshness, maxStalenessMs, now = this.clock.wall() } = standing;
     const why = freshness.state === 'live' ? 'stale' : freshness.state;
     if (why === 'stopped') return { is: 'unknown', why, askedSince: Infinity };
-    const now = this.clock.wall();
     const askedSince = now - maxStalenessMs;
     // A word from the future was given before our clock was set back: nobody knows how old it is.
     if (vouchedAt >= askedSince && vouchedAt <= now) return ACCEPTED;
@@ -163,7 +173,7 @@ export class RevocationIndex {
 
   #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {
     // A watermark is gone after retainMs: the log says nothing about tokens that are older.
-    const forgotten = this.#wall() - this.retainMs;
+    const forgotten = latestWall(this.clock, standing.now) - this.retainMs;
     const askedSince = Math.max(standing.freshness.coveredSince, forgotten);
     const issuedAt = principal.issuedAt ?? -Infinity;
     if (issuedAt > askedSince + standing.clockAheadMs || vouchedAt >= askedSince) return ACCEPTED;

@@ -2,7 +2,7 @@ import type { Principal } from '../core/principal.js';
 import type { Revocation } from '../core/revocation.js';
 import { DatedDigests } from './dated-digests.js';
 import { DigestTable } from './digest-table.js';
-import { keysFrom, TARGET_KINDS, targetWords, type Words } from './digest-words.js';
+import { idWords, keysFrom, TARGET_KINDS, targetWords, type Words } from './digest-words.js';
 
 const MINUTE_MS = 60_000;
 const JTI = TARGET_KINDS.indexOf('jti');
@@ -35,6 +35,13 @@ export class Tombstones {
     const minute = this.#minutes.get(minuteOf(expiresAt));
     if (minute && minute.find(id) >= 0) return true;
     return this.#loose.size > 0 && this.#loose.has(id);
+  }
+
+  /** Whether the principal's token was revoked. Its digest is not read before there is something to look in. */
+  hasIdOf(principal: Principal): boolean {
+    const minute = this.#minutes.get(minuteOf(principal.expiresAt));
+    if (minute && minute.find(idWords(principal)) >= 0) return true;
+    return this.#loose.size > 0 && this.#loose.has(idWords(principal));
   }
 
   hasJti(key: Words): boolean {

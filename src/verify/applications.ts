@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { Clock } from '../core/clock.js';
-import { TokenError } from '../core/errors.js';
+import { GenAuthUnavailableError, TokenError } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
 import { GenAuthClient } from '../genauth.client.js';
 import { type ResolvedApplication, ResolvedOptions } from '../genauth.options.js';
@@ -11,6 +11,7 @@ import { IntrospectionVerifier } from './introspection.verifier.js';
 import { JwksVerifier } from './jwks.verifier.js';
 import { KeySet } from './key-set.js';
 import { PrincipalCache } from './principal-cache.js';
+import type { Verified } from './token-verifier.js';
 
 /** One configured application with what verifies its tokens. */
 export interface Application {
@@ -24,6 +25,7 @@ export interface Application {
 @Injectable()
 export class Applications {
   readonly all: readonly Application[];
+  readonly #byId: ReadonlyMap<string, Application>;
 
   constructor(
     options: ResolvedOptions,
@@ -46,10 +48,11 @@ export class Applications {
         online: new IntrospectionVerifier(application, client, options, clock),
       };
     });
+    this.#byId = new Map(this.all.map((one) => [one.options.appId, one]));
   }
 
   byId(appId: string): Application | undefined {
-    return this.all.find(({ options }) => options.appId === appId);
+    return this.#byId.get(appId);
   }
 
   /** Whose token an active answer is about: a server may call the tokens of its other clients active as well. */
@@ -78,5 +81,26 @@ export class Applications {
     const [application] = this.candidates(token);
     if (!application) throw new TokenError('issuer', "'iss' is not a configured issuer");
     return application;
+  }
+
+  /** Who the token speaks for. @throws {TokenError} and {GenAuthUnavailableError}, as `TokenVerifier` does */
+  verify(token: Token, appId: string | undefined): Promise<Verified> {
+    if (token.form === 'opaque') return this.#verifyOpaque(token, appId);
+    return this.ofJws(token).local.verify(token);
+  }
+
+  /** An opaque token does not say whose it is: the applications are asked in the configured order. */
+  async #verifyOpaque(token: Token, appId: string | undefined): Promise<Verified> {
+    let failure: unknown = new TokenError('issuer', 'no configured application is meant');
+    for (const { options, online } of this.candidates(token)) {
+      if (appId !== undefined && options.appId !== appId) continue;
+      try {
+        return await online.verify(token);
+      } catch (error) {
+        // One server that could not answer keeps all the others' "no" from being definite.
+        if (!(failure instanceof GenAuthUnavailableError)) failure = error;
+      }
+    }
+    throw failure;
   }
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 import { TokenError } from '../core/errors.js';
 import { type JsonObject, readJsonObject } from '../core/json.js';
 import { type Digest, opaqueKey, signedKey } from '../core/revocation.js';
@@ -34,12 +36,14 @@ export type Token = JwsToken | OpaqueToken;
  *   accepted spelling
  */
 export function readToken(text: string): Token {
-  refuseUnreadable(text);
-  if (!isJose(text)) return { form: 'opaque', text, id: opaqueKey(text) };
+  refuseUnhashable(text);
+  if (!isBearerText(text)) {
+    throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
+  }
   const first = text.indexOf('.');
-  const second = text.indexOf('.', first + 1);
-  if (first < 0 || second < 0)
-    throw new TokenError('malformed', 'a compact JWS has three segments');
+  const second = first < 0 ? -1 : text.indexOf('.', first + 1);
+  if (!isJose(text, first, second)) return { form: 'opaque', text, id: opaqueKey(text) };
+  if (second < 0) throw new TokenError('malformed', 'a compact JWS has three segments');
   if (text.includes('.', second + 1)) {
     throw new TokenError('encrypted', 'more than three segments: a JWE, or no token at all');
   }
@@ -48,7 +52,7 @@ export function readToken(text: string): Token {
     form: 'jws',
     text,
     id: signedKey(signingInput),
-    header: readSegment(text.slice(0, first), 'header'),
+    header: readHeader(text.slice(0, first)),
     claims: readSegment(text.slice(first + 1, second), 'payload'),
     signingInput,
     signature: decode(text.slice(second + 1), 'signature'),
@@ -70,42 +74,42 @@ export function isBearerText(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(text);
 }
 
-/** @throws {TokenError} what no issuer of bearer tokens writes, and no HTTP header should carry */
-export function refuseUnreadable(text: string): void {
+/** @throws {TokenError} nothing that could be a token, or longer than anything that is looked at */
+export function refuseUnhashable(text: string): void {
   if (typeof text !== 'string' || text === '') {
     throw new TokenError('malformed', 'a token is a string that is not empty');
   }
   if (text.length > LONGEST_TOKEN) {
     throw new TokenError('oversized', `longer than ${LONGEST_TOKEN} characters`);
   }
-  if (!isBearerText(text)) {
-    throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
-  }
 }
 
 // `eyJ` and `e30` are how base64url writes the beginning of a JSON object. Without a dot it is chance.
-function isJose(text: string): boolean {
-  const [first = '', ...more] = text.split('.', 3);
-  return more.length === 2 || (more.length === 1 && /^(?:eyJ|e30)/.test(first));
+function isJose(text: string, first: number, second: number): boolean {
+  return second >= 0 || (first >= 0 && /^(?:eyJ|e30)/.test(text));
+}
+
+/** The last header that was read: an issuer writes the same one each time. */
+let last: { readonly segment: string; readonly header: JsonObject } | undefined;
+
+function readHeader(segment: string): JsonObject {
+  if (segment === last?.segment) return last.header;
+  const header = readSegment(segment, 'header');
+  // A slice of a string holds on to the whole of it, and no token is kept in memory.
+  last = { segment: Buffer.from(segment, 'latin1').toString('latin1'), header };
+  return header;
 }
 
 function readSegment(segment: string, name: string): JsonObject {
-  let text: string;
-  try {
-    text = UTF8.decode(decode(segment, name));
-  } catch (error) {
-    if (error instanceof TokenError) throw error;
-    throw new TokenError('not_json', `the ${name} is not UTF-8`);
-  }
-  const value = readJsonObject(text);
+  const bytes = decode(segment, name);
+  if (!isUtf8(bytes)) throw new TokenError('not_json', `the ${name} is not UTF-8`);
+  const value = readJsonObject(bytes.toString());
   if (value === undefined) throw new TokenError('not_json', `the ${name} is not a JSON object`);
   if (value === 'duplicate') {
     throw new TokenError('duplicate_member', `the ${name} names a member twice`);
   }
   return value;
 }
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Canonical base64url only (RFC 4648 §3.5): no padding, and the bits to spare are zero. */
 function decode(segment: string, name: string): Buffer {

@@ -81,8 +81,9 @@ export class KeySet {
 
   /** Whether the key is still published, as far as is known and as long as that may be relied on. */
   holds(keyId: string): boolean {
-    this.refreshAhead();
-    return !this.tooOld && this.#ids.has(keyId);
+    const age = this.#age;
+    if (age > this.times.keysMaxAgeMs) this.refreshAhead();
+    return age <= this.times.keysStaleLimitMs && this.#ids.has(keyId);
   }
 
   /** Whether `staleLimit` has passed, so that nothing can be said of any key. */

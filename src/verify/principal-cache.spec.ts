@@ -69,53 +69,53 @@ describe('PrincipalCache, remembering', () => {
     const { cache } = newCache();
     const verified = verifiedOf();
     await cache.set('k', verified);
-    expect(await cache.get('k')).toBe(verified);
-    expect(await cache.get('k')).toBe(verified);
-    expect(await cache.get('other')).toBeUndefined();
+    expect(cache.get('k')).toBe(verified);
+    expect(cache.get('k')).toBe(verified);
+    expect(cache.get('other')).toBeUndefined();
   });
 
   it('holds as many entries as configured, the newest, and drops the rest', async () => {
     const { cache } = newCache({ cache: { max: 10 } });
     for (let n = 0; n < 25; n += 1) await cache.set(`k${n}`, verifiedOf({}, { id: `id-${n}` }));
     const held = [];
-    for (let n = 0; n < 25; n += 1) if (await cache.get(`k${n}`)) held.push(n);
+    for (let n = 0; n < 25; n += 1) if (cache.get(`k${n}`)) held.push(n);
     expect(held).toEqual([15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
   });
 
   it('holds what is used rather than what is not', async () => {
     const { cache } = newCache({ cache: { max: 3 } });
     for (const key of ['a', 'b', 'c']) await cache.set(key, verifiedOf({}, { id: key }));
-    await cache.get('a');
+    cache.get('a');
     await cache.set('d', verifiedOf({}, { id: 'd' }));
-    expect(await cache.get('a')).toBeDefined();
-    expect(await cache.get('b')).toBeUndefined();
+    expect(cache.get('a')).toBeDefined();
+    expect(cache.get('b')).toBeUndefined();
   });
 
   it('remembers for the configured time', async () => {
     const { cache, clock } = newCache({ cache: { ttl: 1_000 } });
     await cache.set('k', verifiedOf());
     clock.advance(999);
-    expect(await cache.get('k')).toBeDefined();
+    expect(cache.get('k')).toBeDefined();
     clock.advance(1);
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 
   it('remembers what GenAuth said from when it was asked, for a time of its own', async () => {
     const { cache, clock } = newCache({ introspectionTtl: 500 });
     await cache.set('k', { ...vouchedFor(), vouchedAt: START - 300 });
     clock.advance(199);
-    expect(await cache.get('k')).toBeDefined();
+    expect(cache.get('k')).toBeDefined();
     clock.advance(1);
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 
   it('never remembers past exp', async () => {
     const { cache, clock } = newCache();
     await cache.set('k', verifiedOf({ exp: START / 1_000 + 2 }));
     clock.advance(1_999);
-    expect(await cache.get('k')).toBeDefined();
+    expect(cache.get('k')).toBeDefined();
     clock.advance(1);
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 
   it.each([
@@ -126,14 +126,14 @@ describe('PrincipalCache, remembering', () => {
     const { cache } = newCache();
     await cache.set('k', verifiedOf({ exp: (START + ms) / 1_000 }));
     await cache.set('l', vouchedFor({ exp: (START + ms) / 1_000 }));
-    expect(await cache.get('k')).toBeUndefined();
-    expect(await cache.get('l')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
+    expect(cache.get('l')).toBeUndefined();
   });
 
   it('does not remember what GenAuth said longer ago than it may be reused', async () => {
     const { cache } = newCache({ introspectionTtl: 500 });
     await cache.set('k', { ...vouchedFor(), vouchedAt: START - 500 });
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 
   it('takes the newer of two verdicts for one key', async () => {
@@ -141,9 +141,9 @@ describe('PrincipalCache, remembering', () => {
     const [older, newer] = [verifiedOf(), verifiedOf({}, { vouchedAt: START })];
     await cache.set('k', older);
     await cache.set('k', newer);
-    expect(await cache.get('k')).toBe(newer);
+    expect(cache.get('k')).toBe(newer);
     await cache.forget(revocationOf('token', 'id-1'));
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 
   it('drops one entry and no other', async () => {
@@ -152,8 +152,8 @@ describe('PrincipalCache, remembering', () => {
     await cache.set('l', verifiedOf());
     await cache.drop('k');
     await cache.drop('nobody knows this');
-    expect(await cache.get('k')).toBeUndefined();
-    expect(await cache.get('l')).toBeDefined();
+    expect(cache.get('k')).toBeUndefined();
+    expect(cache.get('l')).toBeDefined();
   });
 });
 
@@ -224,9 +224,9 @@ describe('PrincipalCache, forgetting', () => {
     await cache.set('stranger', verifiedOf(stranger, { id: 'id-2' }));
     expect(cache.remembered(({ sub }) => sub === 'user-1')).toHaveLength(2);
     await cache.forget(revocation);
-    expect(await cache.get('reached')).toBeUndefined();
-    expect(await cache.get('vouched')).toBeUndefined();
-    expect(await cache.get('stranger')).toBeDefined();
+    expect(cache.get('reached')).toBeUndefined();
+    expect(cache.get('vouched')).toBeUndefined();
+    expect(cache.get('stranger')).toBeDefined();
     expect(cache.remembered(({ sub }) => sub === 'user-1')).toEqual([]);
   });
 
@@ -237,9 +237,9 @@ describe('PrincipalCache, forgetting', () => {
     await cache.set('newer', verifiedOf({ iat: START / 1_000 + 10 }, { id: 'id-2' }));
     await cache.set('ageless', verifiedOf({ iat: undefined }, { id: 'id-3' }));
     await cache.forget(revocationOf('subject', key));
-    expect(await cache.get('older')).toBeUndefined();
-    expect(await cache.get('newer')).toBeDefined();
-    expect(await cache.get('ageless')).toBeUndefined();
+    expect(cache.get('older')).toBeUndefined();
+    expect(cache.get('newer')).toBeDefined();
+    expect(cache.get('ageless')).toBeUndefined();
   });
 
   it('forgets a token in each of its accepted spellings', async () => {
@@ -248,7 +248,7 @@ describe('PrincipalCache, forgetting', () => {
     await cache.drop('second');
     await cache.forget(revocationOf('token', 'id-1'));
     for (const key of ['first', 'second', 'third']) {
-      expect(await cache.get(key)).toBeUndefined();
+      expect(cache.get(key)).toBeUndefined();
     }
   });
 
@@ -258,9 +258,9 @@ describe('PrincipalCache, forgetting', () => {
     const revocation = revocationOf('token', 'id-1');
     expect(cache.remembered(({ id }) => id === 'id-1')).toHaveLength(2);
     await cache.forget(revocation);
-    expect(await cache.get('k29')).toBeUndefined();
-    expect(await cache.get('k28')).toBeDefined();
-    expect(await cache.get('k27')).toBeUndefined();
+    expect(cache.get('k29')).toBeUndefined();
+    expect(cache.get('k28')).toBeDefined();
+    expect(cache.get('k27')).toBeUndefined();
   });
 
   it('forgets what was signed by a key that is gone, and not what GenAuth vouched for', async () => {
@@ -270,10 +270,10 @@ describe('PrincipalCache, forgetting', () => {
     await cache.set('held', verifiedOf({}, { keyId: 'new', id: 'c' }));
     await cache.set('vouched', vouchedFor({}, 'd'));
     await cache.forgetKeys((keyId) => keyId === 'new');
-    expect(await cache.get('gone')).toBeUndefined();
-    expect(await cache.get('confirmed')).toBeUndefined();
-    expect(await cache.get('held')).toBeDefined();
-    expect(await cache.get('vouched')).toBeDefined();
+    expect(cache.get('gone')).toBeUndefined();
+    expect(cache.get('confirmed')).toBeUndefined();
+    expect(cache.get('held')).toBeDefined();
+    expect(cache.get('vouched')).toBeDefined();
   });
 });
 
@@ -346,14 +346,14 @@ describe('PrincipalCache, refusals', () => {
       }
     }
     expect(remembered).toBe(2_000);
-    for (let n = 0; n < 1_000; n += 1) expect(await cache.get(`g${n}`)).toBeDefined();
+    for (let n = 0; n < 1_000; n += 1) expect(cache.get(`g${n}`)).toBeDefined();
   });
 
   it('and principals under one key do not get in each other’s way', async () => {
     const { cache } = newCache();
     await cache.set('k', verifiedOf());
     cache.rememberRefusal('k', refusal);
-    expect(await cache.get('k')).toBeDefined();
+    expect(cache.get('k')).toBeDefined();
     await cache.drop('k');
     expect(isRefused(cache, 'k')).toBe(true);
   });
@@ -382,12 +382,12 @@ describe('PrincipalCache, with the application’s own cache', () => {
     const key = cache.keyOf(OPAQUE);
     await cache.set(key, vouchedFor({ scope: 'a b' }));
     const { cache: other } = withStore({}, store);
-    expect(await other.get(key)).toBeUndefined();
+    expect(other.get(key)).toBeUndefined();
     const found = await other.getShared(key);
     expect(found?.principal).toEqual(vouchedFor({ scope: 'a b' }).principal);
     expect(found?.vouchedAt).toBe(START);
     expect(found?.keyId).toBeUndefined();
-    expect(await other.get(key)).toBe(found);
+    expect(other.get(key)).toBe(found);
   });
 
   it('gives it neither the verdicts on JWTs nor the tokens nor the secret', async () => {
@@ -456,9 +456,9 @@ describe('PrincipalCache, with the application’s own cache', () => {
     const { cache } = withStore({}, store);
     const verified = vouchedFor();
     await cache.set('k', verified);
-    expect(await cache.get('k')).toBe(verified);
+    expect(cache.get('k')).toBe(verified);
     expect(await cache.getShared('l')).toBeUndefined();
     await cache.drop('k');
-    expect(await cache.get('k')).toBeUndefined();
+    expect(cache.get('k')).toBeUndefined();
   });
 });

@@ -33,8 +33,8 @@ export class PrincipalCache {
   readonly #cache: Cache;
   readonly #shared: SealedStore | undefined;
   readonly #refusals: LRUCache<string, { readonly error: TokenError; readonly until: number }>;
-  /** The entries of each token: one for each accepted spelling. */
-  readonly #byToken = new Map<Digest, Set<string>>();
+  /** The entries of each token: nearly always one, and one for each accepted spelling. */
+  readonly #byToken = new Map<Digest, string | readonly string[]>();
   readonly #fingerprint: string;
 
   constructor(
@@ -51,27 +51,35 @@ export class PrincipalCache {
     this.#cache = createCache({ stores: [keyv] });
     this.#refusals = new LRUCache({ max: Math.max(1_000, Math.ceil(options.cacheMax / 10)) });
     const settings = options.applications.map((one) => ({ ...one, appSecret: undefined }));
-    this.#fingerprint = hash('sha256', JSON.stringify([settings, options.clockToleranceMs]));
+    this.#fingerprint = hash(
+      'sha256',
+      JSON.stringify([settings, options.clockToleranceMs]),
+      'base64url',
+    );
     const secrets = options.applications.flatMap(({ appSecret }) => appSecret ?? []);
     this.#shared = options.cacheStore && new SealedStore(options.cacheStore, secrets);
   }
 
   /** The key of a token: a digest of its whole text together with the settings it is verified under. */
   keyOf(token: string): string {
-    return hash('sha256', `${this.#fingerprint}\n${token}`, 'base64url');
+    return hash('sha256', token + this.#fingerprint, 'base64url');
   }
 
-  async get(key: string): Promise<Verified | undefined> {
-    const found = await this.#cache.get<Remembered>(key);
-    if (!found || this.#isCurrent(found)) return found?.verified;
-    await this.#cache.del(key);
+  /**
+   * What is remembered under the key, if it still may be. Reads the store itself: through cache-manager it
+   * would cost each request a promise, and be the same entry.
+   */
+  get(key: string, now: number = this.clock.wall()): Verified | undefined {
+    const found = this.#entries.get(key)?.value;
+    if (!found || isCurrent(found, now)) return found?.verified;
+    this.#entries.delete(key);
     return undefined;
   }
 
   /** Looks into the application's own cache, and takes what is found there into ours. */
   async getShared(key: string): Promise<Verified | undefined> {
     const found = await this.#shared?.get(key);
-    if (!found || !this.#isCurrent(found)) return undefined;
+    if (!found || !isCurrent(found, this.clock.wall())) return undefined;
     await this.#keep(key, found);
     return found.verified;
   }
@@ -105,7 +113,7 @@ export class PrincipalCache {
   /** Drops everything the revocation reaches. What it misses is refused all the same. */
   async forget(revocation: Revocation): Promise<void> {
     if (revocation.kind === 'token') {
-      const spellings = [...(this.#byToken.get(revocation.key) ?? [])];
+      const spellings = [this.#byToken.get(revocation.key) ?? []].flat();
       await Promise.all(spellings.map((key) => this.drop(key)));
       return;
     }
@@ -148,26 +156,19 @@ export class PrincipalCache {
     this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
   }
 
-  /** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
-  #isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered): boolean {
-    const now = this.clock.wall();
-    return until > now && vouchedAt <= now;
-  }
-
   async #keep(key: string, remembered: Remembered): Promise<void> {
     const ttlMs = Math.max(1, Math.ceil(remembered.until - this.clock.wall()));
     await this.#cache.set(key, remembered, ttlMs);
     if (!this.#entries.has(key)) return;
     const { id } = remembered.verified.principal;
-    const keys = this.#byToken.get(id);
-    if (keys) keys.add(key);
-    else this.#byToken.set(id, new Set([key]));
+    const known = this.#byToken.get(id);
+    this.#byToken.set(id, known === undefined ? key : [...new Set([known, key].flat())]);
   }
 
   #unlink(id: Digest, key: string): void {
-    const keys = this.#byToken.get(id);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#byToken.delete(id);
+    const left = [this.#byToken.get(id) ?? []].flat().filter((one) => one !== key);
+    if (left.length === 0) this.#byToken.delete(id);
+    else this.#byToken.set(id, left);
   }
 }
 
@@ -179,6 +180,11 @@ function storeOver(entries: LRUCache<string, Stored>) {
     delete: (key: string) => entries.delete(key),
     clear: () => entries.clear(),
   };
+}
+
+/** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
+function isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered, now: number): boolean {
+  return until > now && vouchedAt <= now;
 }
 
 /** Whether the principal rests on GenAuth's word alone. */

@@ -10,7 +10,7 @@ import { FleetScene, LOG, MAX_STALENESS } from '../harness/fleet-scene.js';
 import type { Platform } from '../harness/guarded-app.js';
 import { eventually } from '../harness/scene.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
-import { describeWithRedis } from '../harness/with-redis.js';
+import { describeWithRedis } from '../harness/with-servers.js';
 
 const SECRET = 'a-secret-of-32-characters-or-so.';
 const MINUTE_S = 60;

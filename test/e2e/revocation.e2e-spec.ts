@@ -711,7 +711,7 @@ describe('what is remembered', () => {
     for (const token of [access, twin]) expect(await statusOf(app, token)).toBe(200);
     const cache = app.app.get(PrincipalCache);
     const remembered = () =>
-      Promise.all([access, twin].map(async (each) => !!(await cache.get(cache.keyOf(each)))));
+      Promise.all([access, twin].map(async (each) => !!cache.get(cache.keyOf(each))));
     expect(await remembered()).toEqual([true, true]);
     await revoke({ access, refresh });
     expect(await remembered()).toEqual([false, false]);
