@@ -16,6 +16,7 @@ import { describeWithNats } from '../harness/with-servers.js';
 const STREAM = 'genauth-rev';
 const LIFETIME_MS = 3_600_000;
 const LONG_MS = 20_000;
+const LATER = Date.now() + LIFETIME_MS;
 
 /** As the log makes it. */
 const CONFIG: StreamConfig = {
@@ -197,6 +198,25 @@ describeWithNats('The stream of a log', () => {
     expect(await entries()).toBe(before + 1);
   });
 
+  it('is not taken for another when an attempt that was read is repeated', async () => {
+    const [log, other] = [logWith(), logWith()];
+    const known = launch(log);
+    await is(log, 'live');
+    const attempt = (): Promise<unknown> =>
+      server.use((connection) =>
+        connection.request(`${STREAM}.log.again`, `v 1 k o f ${'A'.repeat(22)} x ${LATER}`),
+      );
+    await attempt();
+    await eventually(() => known.size === 1);
+    const seen = await lastSequence();
+    await eventually(async () => (await lastSequence()) > seen + 2);
+    await attempt();
+    await said('log_rewound');
+    await is(log, 'live');
+    await other.start(plainContext());
+    expect(lines.filter((line) => line.startsWith('log_replaced'))).toEqual([]);
+  });
+
   it('gets a mark when the last entry is far from its end', async () => {
     const log = logWith();
     await log.start(plainContext());
@@ -263,9 +283,9 @@ describeWithNats('A log that is not the one that was read', () => {
   }
 
   it.each([
-    ['rolled back', restoreWhileAway],
-    ['made anew', () => server.manage(({ streams }) => streams.delete(STREAM))],
-  ])('is noticed although it has grown past what was read: %s', async (_, strike) => {
+    ['rolled back', 'log_rewound', restoreWhileAway],
+    ['made anew', 'log_replaced', () => server.manage(({ streams }) => streams.delete(STREAM))],
+  ])('is noticed although it has grown past what was read: %s', async (_, alarm, strike) => {
     await backUp();
     await prove(100);
     await log.append([lost]);
@@ -276,7 +296,7 @@ describeWithNats('A log that is not the one that was read', () => {
     line.accept();
     await eventually(() => known.has(hidden.key), LONG_MS);
     await is(log, 'live');
-    await said('log_replaced');
+    await said(alarm);
     await eventually(async () => {
       const newcomer = logWith();
       const told = launch(newcomer);

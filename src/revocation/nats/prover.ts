@@ -11,6 +11,8 @@ import type { StreamCheck } from './stream-check.js';
 
 /** The clocks of the servers of one stream differ by less. */
 const CLOCKS_APART_MS = 300_000;
+/** Of so many entries in a row not every attempt is repeated. */
+const MOST_ANCHORS = 8;
 /** With so many proofs after the last entry a mark is added: what lies between has to be passed each time. */
 const MOST_BETWEEN = 10_000;
 
@@ -21,8 +23,8 @@ const MOST_BETWEEN = 10_000;
  * majority has taken can not: so it publishes one, and everything acknowledged before stands before it.
  */
 export class Prover {
-  /** The last entry that was read. While it is there, the log is the one that was read. */
-  #anchor: StoredMessage | undefined;
+  /** The last entries that were read. While one is in its place, the log is the one that was read up to there. */
+  #anchors: StoredMessage[] = [];
   #createdAt: string | undefined;
   /** From 1 to 2, so that one process adds a mark and the others find it. */
   readonly #patience = 1 + Math.random();
@@ -42,14 +44,14 @@ export class Prover {
     for (;;) {
       const sent = momentOf(clock);
       const end = await this.link.publish(proofs, '');
-      const { isReplaced, aheadMs } = await this.#look(end);
-      if (isReplaced) {
+      const aheadMs = await this.#findAnchor(end);
+      if (aheadMs === undefined) {
         await this.#startOver();
         continue;
       }
       await this.#readThrough(end, aheadMs);
       if (this.#isMarkWanted(end, aheadMs)) await this.link.publish(newEntry(this.setup), MARK);
-      if (!this.#anchor || !(await this.#isCreationKnown())) continue;
+      if (this.#anchors.length === 0 || !(await this.#isCreationKnown())) continue;
       this.lease.renew(sent, this.#coveredSince(aheadMs));
       // Reading took long, so there is more by now.
       if (clock.mono() - sent.mono < heartbeatMs) return;
@@ -57,20 +59,30 @@ export class Prover {
   }
 
   /**
-   * Whether the anchor is gone: what is there now is another log, made anew, restored or rolled back. And
-   * how far our clock is ahead of the server's, at most.
+   * Goes back to the last entry that is still in its place. One may be gone because its writer has repeated
+   * an attempt; when none is left, this is another log: made anew, restored or rolled back.
+   *
+   * @returns how far our clock is ahead of the server's, at most; nothing when it is another log
    */
-  async #look(end: number): Promise<{ readonly isReplaced: boolean; readonly aheadMs: number }> {
-    const { sequence = end, stamp } = this.#anchor ?? {};
-    const [newest, found] = await this.link.next(sequence < end ? [end, sequence] : [end]);
-    const aheadMs = this.setup.clock.wall() - instantOf(newest);
-    const isThere = found?.sequence === sequence && found.stamp === stamp;
-    return { isReplaced: this.#anchor !== undefined && !isThere, aheadMs };
+  async #findAnchor(end: number): Promise<number | undefined> {
+    for (;;) {
+      const anchor = this.#anchors.at(-1);
+      const sequences = anchor && anchor.sequence < end ? [end, anchor.sequence] : [end];
+      const [newest, found] = await this.link.next(sequences);
+      const isThere = found?.sequence === anchor?.sequence && found?.stamp === anchor?.stamp;
+      if (!anchor || isThere) return this.setup.clock.wall() - instantOf(newest);
+      this.#anchors.pop();
+      if (this.#anchors.length === 0) return undefined;
+      this.healer.schedule('all');
+      const detail =
+        'an entry that was read is gone: an attempt was repeated, or the log rolled back';
+      publishAlarm({ alarm: 'log_rewound', detail });
+    }
   }
 
   async #startOver(): Promise<void> {
     this.lease.revoke();
-    this.#anchor = undefined;
+    this.#anchors = [];
     this.#createdAt = undefined;
     this.healer.schedule('all');
     publishAlarm({ alarm: 'log_replaced', detail: 'the revocation log was deleted or replaced' });
@@ -82,7 +94,7 @@ export class Prover {
    * back to somewhere in between would hide what was added instead.
    */
   async #readThrough(end: number, aheadMs: number): Promise<void> {
-    for await (const messages of messagesThrough(this.link, end, this.#anchor?.sequence)) {
+    for await (const messages of messagesThrough(this.link, end, this.#anchors.at(-1)?.sequence)) {
       const facts = messages.flatMap((message) => this.#factsIn(message, aheadMs));
       if (facts.length > 0) this.take(facts);
     }
@@ -90,7 +102,8 @@ export class Prover {
 
   #factsIn(message: StoredMessage, aheadMs: number): readonly Revocation[] {
     if (message.subject === this.setup.proofs) return [];
-    this.#anchor = message;
+    this.#anchors.push(message);
+    if (this.#anchors.length > MOST_ANCHORS) this.#anchors.shift();
     const facts: Revocation[] = [];
     const writtenAt = instantOf(message) + aheadMs;
     for (const entry of entriesIn(message.text, writtenAt, this.setup.maxTokenLifetimeMs)) {
@@ -110,10 +123,11 @@ export class Prover {
 
   /** An anchor has to be there, not too far from the end, and long before its time to leave the stream. */
   #isMarkWanted(end: number, aheadMs: number): boolean {
-    if (!this.#anchor) return true;
-    const ageMs = this.setup.clock.wall() - aheadMs - instantOf(this.#anchor);
+    const anchor = this.#anchors.at(-1);
+    if (!anchor) return true;
+    const ageMs = this.setup.clock.wall() - aheadMs - instantOf(anchor);
     const isOld = ageMs > (this.setup.maxTokenLifetimeMs / 4) * this.#patience;
-    return isOld || end - this.#anchor.sequence > MOST_BETWEEN * this.#patience;
+    return isOld || end - anchor.sequence > MOST_BETWEEN * this.#patience;
   }
 
   /** A stream that was made while it was read for the first time may have been read in part. */
