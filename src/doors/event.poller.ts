@@ -15,7 +15,7 @@ type Report = Pick<PollRequest, 'ack' | 'setErrs'>;
 
 type Fate = 'acknowledged' | 'failed' | SetRefusal;
 
-/** `news`: there was a SET that the last answer did not have. */
+/** `news`: there was a SET that the last answer did not have. `failed`: there was no answer. */
 type Outcome = 'news' | 'quiet' | 'failed';
 
 /**
@@ -74,9 +74,8 @@ export class EventPoller {
       const fates = await Promise.all(sets.map(([jti, set]) => this.#take(jti, set)));
       const jtis = sets.map(([jti]) => jti);
       this.#report = reportOf(jtis, fates);
-      const failures = fates.filter((fate) => fate === 'failed').length;
-      // One that fails every time must not slow the others down.
-      if (failures > 0) return failures === fates.length ? 'failed' : 'quiet';
+      // One that fails each time is in the next answer again, and must not slow the others down.
+      if (fates.includes('failed')) return 'quiet';
       const isNew = (jti: string) => !told.ack.includes(jti) && !Object.hasOwn(told.setErrs, jti);
       return jtis.some(isNew) ? 'news' : 'quiet';
     } catch {

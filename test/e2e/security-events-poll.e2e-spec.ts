@@ -114,6 +114,10 @@ describe('A poll for security event tokens', () => {
     expect(scene.transmitter.acknowledged).toEqual([good]);
     expect(scene.transmitter.waiting).toEqual([bad]);
     expect(await statusOf(app, token)).toBe(401);
+    const before = scene.clock.now();
+    const polls = scene.transmitter.count('poll');
+    await inTime('it was fetched often', () => scene.transmitter.count('poll') >= polls + 10);
+    expect(scene.clock.now() - before).toBeLessThanOrEqual(11 * 5_500 + 500);
   });
 
   it('acknowledges nothing while the keys are away', async () => {
@@ -221,6 +225,7 @@ describe('A poll for security event tokens', () => {
     ['answers without end', 'endless'],
     ['answers a bomb', 'bomb'],
     ['fails', { status: 500 }],
+    ['fails with an answer that looks good', { body: { sets: {} }, status: 500 }],
     ['is busy', { status: 429, retryAfter: 5 }],
     ['does not know us', { status: 401 }],
     ['sends us elsewhere', { redirect: 'http://127.0.0.1:1/' }],
