@@ -696,7 +696,11 @@ describe.each(platforms)('The route for security event tokens (%s)', (platform) 
     };
     const app = await scene.start({
       platform,
-      module: { revocation: { log }, keys: { cooldown: 1_000 }, timeout: 300 },
+      module: {
+        revocation: { log },
+        keys: { cooldown: 1_000 },
+        ...(what === 'late' && { timeout: 1_000 }),
+      },
       door: { mapSubject },
     });
     const token = scene.signIn('ada');

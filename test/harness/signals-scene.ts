@@ -74,7 +74,7 @@ export class SignalsScene {
               ...this.genauth.application.options(),
               algorithms: ['ES256'],
             }),
-            timeout: 1_000,
+            timeout: 10_000,
             ...module,
           } as GenAuthModuleOptions),
           SecurityEventsModule.forRoot({
