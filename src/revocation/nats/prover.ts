@@ -69,8 +69,7 @@ export class Prover {
       const anchor = this.#anchors.at(-1);
       const sequences = anchor && anchor.sequence < end ? [end, anchor.sequence] : [end];
       const [newest, found] = await this.link.next(sequences);
-      const isThere = found?.sequence === anchor?.sequence && found?.stamp === anchor?.stamp;
-      if (!anchor || isThere) return this.setup.clock.wall() - instantOf(newest);
+      if (!anchor || isSame(anchor, found)) return this.setup.clock.wall() - instantOf(newest);
       this.#anchors.pop();
       if (this.#anchors.length === 0) return undefined;
       this.healer.schedule('all');
@@ -146,6 +145,10 @@ export class Prover {
     const madeAt = Date.parse(this.#createdAt ?? '');
     return Math.min(this.setup.clock.wall(), madeAt + apartMs + aheadMs);
   }
+}
+
+function isSame(one: StoredMessage, other: StoredMessage | undefined): boolean {
+  return other?.sequence === one.sequence && other.stamp === one.stamp;
 }
 
 function instantOf(message: StoredMessage | undefined): number {
