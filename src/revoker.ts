@@ -10,6 +10,7 @@ import {
   type Revocation,
   type RevocationEvent,
   type RevocationSource,
+  subjectOf,
   type Target,
   watermarkKey,
 } from './core/revocation.js';
@@ -218,7 +219,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   /** Tombstones for tokens of the target that were seen here: on the boundary or not, they are older than now. */
   #seenAfter(target: Target, refusedThroughAt: number): Revocation[] {
     return this.cache
-      .remembered((principal) => isAimedAt(target, principal))
+      .remembered((principal) => isAimedAt(target, principal), subjectOf(target))
       .filter(({ issuedAt = -Infinity }) => issuedAt > refusedThroughAt)
       .map(({ id, expiresAt }) => ({ kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt }));
   }

@@ -184,6 +184,12 @@ export interface Target {
   readonly ids: readonly string[];
 }
 
+/** The user whose tokens are all that the target holds, if there is one. */
+export function subjectOf({ kind, ids: [id, within] }: Target): string | undefined {
+  if (kind === 'subject') return id;
+  return kind === 'client' ? within : undefined;
+}
+
 /** As the digests of `targetKeys` would say, for a target whose ids are at hand. */
 export function isAimedAt({ kind, ids: [id, within] }: Target, principal: Principal): boolean {
   if (kind === 'subject') {

@@ -242,6 +242,39 @@ describe('PrincipalCache, forgetting', () => {
     expect(cache.get('ageless')).toBeUndefined();
   });
 
+  it('forgets what several revocations reach that arrive at once, the furthest of each target', async () => {
+    const { cache } = newCache();
+    const cut = (sub: string, refusedThroughAt: number): Revocation => {
+      const key = watermarkKey('subject', ISSUER, sub);
+      return { kind: 'subject', key, refusedThroughAt, keepUntilAt: START + 3_600_000 };
+    };
+    for (const sub of ['a', 'b', 'c', 'd']) await cache.set(sub, verifiedOf({ sub }, { id: sub }));
+    await Promise.all([
+      cache.forget(cut('a', START)),
+      cache.forget(cut('b', START)),
+      cache.forget(cut('b', START - 3_600_000)),
+      cache.forget(cut('c', START - 3_600_000)),
+      cache.forget(cut('c', START)),
+    ]);
+    const left = await Promise.all(['a', 'b', 'c', 'd'].map((key) => cache.get(key)));
+    expect(left.map((found) => found !== undefined)).toEqual([false, false, false, true]);
+    await cache.forget(cut('d', START));
+    expect(await cache.get('d')).toBeUndefined();
+  });
+
+  it('finds the entries of one user, as it finds them among all', async () => {
+    const { cache } = newCache({ cache: { max: 3 } });
+    const isMeant = ({ sub }: { sub?: string }) => sub === 'user-1';
+    for (let n = 0; n < 30; n += 1) {
+      const sub = n % 3 === 0 ? undefined : `user-${n % 2}`;
+      await cache.set(`k${n % 7}`, verifiedOf({ sub }, { id: `id-${n}` }));
+      expect(cache.remembered(isMeant, 'user-1')).toHaveLength(cache.remembered(isMeant).length);
+    }
+    await cache.forget(revocationOf('subject', watermarkKey('subject', ISSUER, 'user-1')));
+    expect(cache.remembered(isMeant, 'user-1')).toEqual([]);
+    expect(cache.remembered(() => true, 'nobody')).toEqual([]);
+  });
+
   it('forgets a token in each of its accepted spellings', async () => {
     const { cache } = newCache();
     for (const key of ['first', 'second', 'third']) await cache.set(key, verifiedOf());

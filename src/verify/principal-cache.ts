@@ -8,8 +8,9 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.js';
 import { TokenError } from '../core/errors.js';
 import type { Principal } from '../core/principal.js';
-import { type Digest, reaches, type Revocation } from '../core/revocation.js';
+import { type Digest, reaches, type Revocation, targetKeys } from '../core/revocation.js';
 import type { ResolvedOptions } from '../genauth.options.js';
+import { KeyGroups } from './key-groups.js';
 import { type Remembered, SealedStore } from './sealed-store.js';
 import type { Verified } from './token-verifier.js';
 
@@ -33,9 +34,14 @@ export class PrincipalCache {
   readonly #cache: Cache;
   readonly #shared: SealedStore | undefined;
   readonly #refusals: LRUCache<string, { readonly error: TokenError; readonly until: number }>;
-  /** The entries of each token: nearly always one, and one for each accepted spelling. */
-  readonly #byToken = new Map<Digest, string | readonly string[]>();
+  /** The entries of each token: one for each accepted spelling. */
+  readonly #byToken = new KeyGroups();
+  /** The entries of each user. */
+  readonly #bySubject = new KeyGroups();
   readonly #fingerprint: string;
+  /** What the next walk through the entries is for. */
+  #toForget = new Map<Digest, Revocation>();
+  #walks: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -43,7 +49,11 @@ export class PrincipalCache {
   ) {
     this.#entries = new LRUCache<string, Stored>({
       max: options.cacheMax,
-      dispose: ({ value }, key) => this.#unlink(value.verified.principal.id, key),
+      dispose: ({ value: { verified } }, key) => {
+        const { id, sub = '' } = verified.principal;
+        this.#byToken.remove(id, key);
+        this.#bySubject.remove(sub, key);
+      },
     });
     const keyv = new Keyv({ store: storeOver(this.#entries), useKeyPrefix: false });
     // Without a serializer Keyv stores the entry itself, not a copy of it.
@@ -113,14 +123,30 @@ export class PrincipalCache {
   /** Drops everything the revocation reaches. What it misses is refused all the same. */
   async forget(revocation: Revocation): Promise<void> {
     if (revocation.kind === 'token') {
-      const spellings = [this.#byToken.get(revocation.key) ?? []].flat();
+      const spellings = this.#byToken.of(revocation.key);
       await Promise.all(spellings.map((key) => this.drop(key)));
       return;
     }
+    // One walk serves everything that arrives while another one is under way.
+    if (this.#toForget.size === 0) this.#walks = this.#walks.then(() => this.#forgetAll());
+    this.#toForget.set(revocation.key, latest(revocation, this.#toForget.get(revocation.key)));
+    await this.#walks;
+  }
+
+  async #forgetAll(): Promise<void> {
+    const revocations = this.#toForget;
+    this.#toForget = new Map();
+    const isReached = (principal: Principal): boolean =>
+      Object.values(targetKeys(principal))
+        .flat()
+        .some((key) => {
+          const revocation = revocations.get(key);
+          return revocation !== undefined && reaches(revocation, principal);
+        });
     const entries = [...this.#entries.entries()];
     for (let from = 0; from < entries.length; from += AT_A_TIME) {
       const some = entries.slice(from, from + AT_A_TIME);
-      const reached = some.filter(([, { value }]) => reaches(revocation, value.verified.principal));
+      const reached = some.filter(([, { value }]) => isReached(value.verified.principal));
       await Promise.all(reached.map(([key]) => this.drop(key)));
       // A large cache must not stand in the way of requests.
       if (from + AT_A_TIME < entries.length) await setImmediate();
@@ -135,10 +161,17 @@ export class PrincipalCache {
     await Promise.all(gone.map(([key]) => this.drop(key)));
   }
 
-  /** The remembered principals that `isMeant`: certainly issued before now. */
-  remembered(isMeant: (principal: Principal) => boolean): Principal[] {
-    const principals = [...this.#entries.values()].map(({ value }) => value.verified.principal);
-    return principals.filter(isMeant);
+  /**
+   * The remembered principals that `isMeant`: certainly issued before now.
+   *
+   * @param subject where only one user's are looked for
+   */
+  remembered(isMeant: (principal: Principal) => boolean, subject?: string): Principal[] {
+    const entries =
+      subject === undefined
+        ? [...this.#entries.values()]
+        : this.#bySubject.of(subject).flatMap((key) => this.#entries.peek(key) ?? []);
+    return entries.map(({ value }) => value.verified.principal).filter(isMeant);
   }
 
   /** @throws {TokenError} the refusal that was remembered for this key a moment ago */
@@ -160,15 +193,9 @@ export class PrincipalCache {
     const ttlMs = Math.max(1, Math.ceil(remembered.until - this.clock.wall()));
     await this.#cache.set(key, remembered, ttlMs);
     if (!this.#entries.has(key)) return;
-    const { id } = remembered.verified.principal;
-    const known = this.#byToken.get(id);
-    this.#byToken.set(id, known === undefined ? key : [...new Set([known, key].flat())]);
-  }
-
-  #unlink(id: Digest, key: string): void {
-    const left = [this.#byToken.get(id) ?? []].flat().filter((one) => one !== key);
-    if (left.length === 0) this.#byToken.delete(id);
-    else this.#byToken.set(id, left);
+    const { id, sub } = remembered.verified.principal;
+    if (sub !== undefined) this.#bySubject.add(sub, key);
+    this.#byToken.add(id, key);
   }
 }
 
@@ -185,6 +212,13 @@ function storeOver(entries: LRUCache<string, Stored>) {
 /** GenAuth's word from the future was given before our clock was set back: too old, for all we know. */
 function isCurrent({ verified: { vouchedAt = 0 }, until }: Remembered, now: number): boolean {
   return until > now && vouchedAt <= now;
+}
+
+/** Of two cuts of one target, the one that reaches further. */
+function latest(one: Revocation, other: Revocation = one): Revocation {
+  const reach = ({ askedThroughAt, refusedThroughAt }: Revocation): number =>
+    askedThroughAt ?? refusedThroughAt ?? Infinity;
+  return reach(one) >= reach(other) ? one : other;
 }
 
 /** Whether the principal rests on GenAuth's word alone. */

@@ -101,6 +101,18 @@ describe.each(surroundings)('A webhook on %j', (how) => {
     expect(await statuses(app, ...tokens)).toEqual([401, 401, 401, 200]);
   });
 
+  it('is read as a form that lists users without indices, as ids or as JSON', async () => {
+    const app = await start(how);
+    const tokens = ['ada', 'bob', 'eve', 'dan'].map((sub) => signIn(sub));
+    scene.clock.advance(MINUTE);
+    const form = (...fields: string[]) =>
+      post(app, ['eventName=kick', ...fields].join('&'), 'application/x-www-form-urlencoded');
+    await form('data[users][]=ada', 'data[users][]={"id":"bob"}');
+    await form(`data=${encodeURIComponent('{"users":["eve"]}')}`);
+    expect(watch.outcomes).toEqual(['taken', 'taken']);
+    expect(await statuses(app, ...tokens)).toEqual([401, 401, 401, 200]);
+  });
+
   it('without the secret is answered 401, and changes nothing', async () => {
     const app = await start(how);
     const token = signIn('ada');
