@@ -1,0 +1,201 @@
+
+import { type Algorithm, forgedFrom, type Identity, noise } from '../common/identity.js';
+import { type Figure, type Row, rowsOf, short } from '../common/report.js';
+import { alternate, type Contender } from '../common/rounds.js';
+import type { Filled } from './filled.js';
+import { accepting, refusing } from './loops.js';
+import { CRYPTO_VERIFY, HASH_AND_MAP, type Verifier } from './verifiers.js';
+
+export const OURS = 'nestjs-genauth';
+
+/** What all cases are measured with. */
+export interface Setting {
+  readonly identity: Identity;
+  readonly rounds: number;
+  readonly verifiers: readonly Verifier[];
+  /** Tokens that are good, remembered by nobody who forgets. */
+  readonly sample: readonly string[];
+}
+
+/** Operations of a run: enough for the clock, few enough for short rounds. */
+const MANY = 1_000;
+const SOME = 100;
+const FEW = 20;
+
+function operationsOf({ slow }: Verifier): number {
+  return slow ? FEW : SOME;
+}
+
+export function circumstances({ size, revocations }: Filled): string {
+  return `${short(size)} remembered, ${short(revocations)} revoked`;
+}
+
+async function compare(
+  { rounds, verifiers }: Setting,
+  what: string,
+  given: string | undefined,
+  contenders: readonly Contender[],
+  beside: string,
+): Promise<Row[]> {
+  const measured = await alternate(contenders, rounds);
+  const figures = [...measured].map(([who, values]): Figure => {
+    const note = verifiers.find(({ name }) => name === who)?.note;
+    return { what, who, values, unit: 'µs', ...(given && { given }), ...(note && { note }) };
+  });
+  return rowsOf(figures, beside);
+}
+
+/** A token seen before. @param others whether those are measured too for whom it is as the first time */
+export function remembered(setting: Setting, filled: Filled, others: boolean): Promise<Row[]> {
+  const tokens = filled.measured;
+  const operations = Math.min(MANY, tokens.length);
+  const peers = others ? setting.verifiers.filter(({ name }) => name !== CRYPTO_VERIFY) : [];
+  return compare(
+    setting,
+    'remembered token',
+    circumstances(filled),
+    [
+      accepting(HASH_AND_MAP, filled.limit, operations, tokens),
+      accepting(OURS, filled.verify, operations, tokens),
+      ...peers.map((peer) =>
+        accepting(
+          peer.name,
+          peer.make(setting.identity.issuer, 'RS256'),
+          operationsOf(peer),
+          // The same few again and again, so that who remembers does so before it is measured.
+          tokens.slice(0, operationsOf(peer)),
+        ),
+      ),
+    ],
+    HASH_AND_MAP,
+  );
+}
+
+/** A token seen once before: whatever is done then and not again. */
+export function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
+  const { identity } = setting;
+  return compare(
+    setting,
+    'remembered token, its first hit',
+    circumstances(filled),
+    [
+      accepting(HASH_AND_MAP, filled.limit, SOME, filled.measured),
+      accepting(OURS, filled.verify, SOME, async () => {
+        const tokens = await identity.mint({ alg: 'RS256', count: SOME });
+        for (const token of tokens) await filled.verify(token);
+        return tokens;
+      }),
+    ],
+    HASH_AND_MAP,
+  );
+}
+
+/** A good token that nobody has seen. */
+export async function firstSeen(
+  setting: Setting,
+  filled: Filled,
+  alg: Algorithm,
+  others: boolean,
+): Promise<Row[]> {
+  const { identity, verifiers, rounds } = setting;
+  const again = await identity.mint({ alg, count: SOME });
+  const able = verifiers.filter(({ algorithms }) => algorithms.includes(alg));
+  const chosen = others ? able : able.filter(({ name }) => name === CRYPTO_VERIFY);
+  const fresh = () => identity.mint({ alg, count: SOME });
+  const contenders = [
+    accepting(OURS, filled.verify, SOME, fresh),
+    ...chosen.map((peer) => {
+      const operations = operationsOf(peer);
+      const supply = peer.name.includes('cached') ? fresh : again.slice(0, operations);
+      return accepting(peer.name, peer.make(identity.issuer, alg), operations, supply);
+    }),
+  ];
+  const given = circumstances(filled);
+  return compare({ ...setting, rounds }, `first-seen ${alg} token`, given, contenders, CRYPTO_VERIFY);
+}
+
+/** A token that another process has revoked. */
+export async function revoked(setting: Setting, filled: Filled): Promise<Row[]> {
+  if (filled.revoked.length === 0) {
+    await filled.revoke(await setting.identity.mint({ alg: 'RS256', count: SOME }));
+  }
+  return compare(
+    setting,
+    'revoked token',
+    circumstances(filled),
+    [
+      accepting(HASH_AND_MAP, filled.limit, SOME, filled.revoked),
+      refusing(OURS, filled.verify, SOME, filled.revoked),
+    ],
+    HASH_AND_MAP,
+  );
+}
+
+/** Junk of the dearest kind: everything is right but the signature. Each is another one to us. */
+export function forged(setting: Setting, filled: Filled, others: boolean): Promise<Row[]> {
+  const { identity, verifiers, sample } = setting;
+  const forge = () => sample.slice(0, SOME).map(forgedFrom);
+  const again = forge();
+  const chosen = verifiers.filter(({ name }) => others || name === CRYPTO_VERIFY);
+  return compare(
+    setting,
+    'junk: a forged signature',
+    circumstances(filled),
+    [
+      refusing(OURS, filled.verify, SOME, forge),
+      ...chosen.map((peer) => {
+        const operations = operationsOf(peer);
+        const supply = peer.name.includes('cached') ? forge : again.slice(0, operations);
+        return refusing(peer.name, peer.make(identity.issuer, 'RS256'), operations, supply);
+      }),
+    ],
+    CRYPTO_VERIFY,
+  );
+}
+
+/** Junk of the cheapest kind. */
+export function nonsense(setting: Setting, filled: Filled): Promise<Row[]> {
+  const make = (count: number) => Array.from({ length: count }, noise);
+  const fast = setting.verifiers.filter(({ slow, name }) => !slow && name !== CRYPTO_VERIFY);
+  return compare(
+    setting,
+    'junk: three segments of noise',
+    circumstances(filled),
+    [
+      refusing(HASH_AND_MAP, filled.limit, SOME, () => make(SOME)),
+      refusing(OURS, filled.verify, SOME, () => make(SOME)),
+      ...fast.map((peer) =>
+        refusing(peer.name, peer.make(setting.identity.issuer, 'RS256'), SOME, () => make(SOME)),
+      ),
+    ],
+    HASH_AND_MAP,
+  );
+}
+
+/** What is asked last of everybody: `TokenService.check`, which is times, key and revocations. */
+export function denyCheck(setting: Setting, none: Filled, many: Filled): Promise<Row[]> {
+  const ids = new Set(none.principals.map(({ id }) => id));
+  const check = (name: string, { principals, service: { tokens } }: Filled): Contender => ({
+    name,
+    operations: principals.length,
+    run: () => principals.forEach((principal) => tokens.check(principal)),
+  });
+  return compare(
+    setting,
+    'deny check (TokenService.check)',
+    undefined,
+    [
+      check('no revocation', none),
+      check(`${short(many.revocations)} revocations`, many),
+      {
+        name: 'Set.has of the id',
+        operations: none.principals.length,
+        run() {
+          if (!none.principals.every(({ id }) => ids.has(id))) throw new Error('unknown');
+        },
+      },
+    ],
+    'no revocation',
+  );
+}
+

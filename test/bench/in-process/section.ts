@@ -1,0 +1,50 @@
+import { Child } from '../common/child.js';
+import type { Row, Section } from '../common/report.js';
+
+/** How much is measured. */
+export interface InProcessSettings {
+  /** How many tokens are remembered. */
+  readonly sizes: readonly number[];
+  /** Up to which of these there is a second service, with revocations. */
+  readonly bothUpTo: number;
+  readonly revocations: number;
+  /** Tokens that are measured with. */
+  readonly sample: number;
+  readonly rounds: number;
+  readonly peers: boolean;
+}
+
+export const QUICK: InProcessSettings = {
+  sizes: [1_000, 10_000],
+  bothUpTo: 1_000,
+  revocations: 1_000_000,
+  sample: 1_000,
+  rounds: 7,
+  peers: true,
+};
+
+export const FULL: InProcessSettings = {
+  sizes: [1_000, 100_000, 1_000_000],
+  bothUpTo: 100_000,
+  revocations: 1_000_000,
+  sample: 20_000,
+  rounds: 25,
+  peers: true,
+};
+
+const REMARKS = [
+  'One process, one call after the other. The contenders take turns in short rounds; the ratio is the middle of the ratios of each round.',
+  'Everybody checks signature, issuer, audience and expiry, unless it says otherwise; only nestjs-genauth also knows who was revoked.',
+  'Except for fast-jwt with its cache nobody else remembers: a token seen before costs as much as a new one.',
+];
+
+export async function inProcess(settings: InProcessSettings): Promise<Section> {
+  const child = await Child.start(import.meta.url, './process.js', {
+    core: 'measured',
+    settings,
+    nodeOptions: ['--max-old-space-size=12000'],
+  });
+  const rows = await child.ask<Row[]>('measure');
+  await child.stop();
+  return { name: 'in-process', title: 'In process', remarks: REMARKS, rows };
+}
