@@ -1,18 +1,11 @@
-import type { CanActivate, ExecutionContext, ModuleMetadata, Type } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { GenAuthGuard, GenAuthModule, type GenAuthModuleOptions } from 'nestjs-genauth';
 
 import { CoveredLog } from '../common/covered-log.js';
 import type { Issuer } from '../common/identity.js';
-import { peer } from '../common/peers.js';
-
-/** What an application needs for one way of protecting its route. */
-export interface Protection extends Pick<ModuleMetadata, 'imports' | 'providers'> {
-  readonly guard?: Type<CanActivate>;
-  /** Whether GenAuth's own word is wanted for every request. */
-  readonly fresh?: boolean;
-}
+import { overKeycloak, overPassport, type Protection } from './peer-guards.js';
 
 /** Lets everybody in, at once. */
 @Injectable()
@@ -53,58 +46,6 @@ function overJose(issuer: Issuer): Protection {
     }
   }
   return { guard: JoseGuard };
-}
-
-interface PassportJwt {
-  Strategy: Type;
-  ExtractJwt: { fromAuthHeaderAsBearerToken(): unknown };
-}
-
-interface NestPassport {
-  AuthGuard(name: string): Type<CanActivate>;
-  PassportStrategy(strategy: Type): Type;
-}
-
-function overPassport(issuer: Issuer): Protection {
-  const { AuthGuard, PassportStrategy } = peer<NestPassport>('@nestjs/passport');
-  const { Strategy, ExtractJwt } = peer<PassportJwt>('passport-jwt');
-  const { passportJwtSecret } = peer<{ passportJwtSecret(o: object): unknown }>('jwks-rsa');
-  @Injectable()
-  class JwtStrategy extends PassportStrategy(Strategy) {
-    constructor() {
-      super({
-        jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
-        secretOrKeyProvider: passportJwtSecret({ cache: true, jwksUri: issuer.jwksUri }),
-        issuer: issuer.issuer,
-        audience: issuer.application.appId,
-        algorithms: ['RS256'],
-      });
-    }
-
-    validate(claims: unknown): unknown {
-      return claims;
-    }
-  }
-  return { providers: [JwtStrategy], guard: AuthGuard('jwt') };
-}
-
-interface NestKeycloak {
-  KeycloakConnectModule: { register(options: object): NonNullable<ModuleMetadata['imports']>[0] };
-  AuthGuard: Type<CanActivate>;
-}
-
-function overKeycloak(issuer: Issuer): Protection {
-  const { KeycloakConnectModule, AuthGuard } = peer<NestKeycloak>('nest-keycloak-connect');
-  const module = KeycloakConnectModule.register({
-    authServerUrl: issuer.realmHost,
-    realm: 'bench',
-    clientId: issuer.application.appId,
-    secret: issuer.application.appSecret,
-    bearerOnly: true,
-    verifyTokenAudience: true,
-    tokenValidation: 'offline',
-  });
-  return { imports: [module], guard: AuthGuard };
 }
 
 /** Every way of protecting a route that is compared. */

@@ -9,8 +9,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { answerParent, settingsOf } from '../common/child.js';
 import type { Issuer } from '../common/identity.js';
-import { type Protection, type ProtectionName, PROTECTIONS } from './guards.js';
 import { type SignatureWay, WAYS } from '../signatures/ways.js';
+import { type ProtectionName, PROTECTIONS } from './guards.js';
+import type { Protection } from './peer-guards.js';
 
 /** What a server is told at its start. */
 export interface ServerSettings {

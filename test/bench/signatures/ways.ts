@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type KeyObject, verify } from 'node:crypto';
 
 import { type Issuer, publicKeyOf } from '../common/identity.js';
-import type { Protection } from '../requests/guards.js';
+import type { Protection } from '../requests/peer-guards.js';
 
 /** A token, cut where its signature begins. */
 interface Signed {
