@@ -11,7 +11,14 @@ export interface Contender {
 }
 
 /** Microseconds for one operation, round by round. */
-export type Measured = ReadonlyMap<string, readonly number[]>;
+export interface Took {
+  /** CPU time of the process: whoever else is on the machine does not count. */
+  readonly cpuUs: number[];
+  /** By the clock, with everything that was waited for. */
+  readonly elapsedUs: number[];
+}
+
+export type Measured = ReadonlyMap<string, Took>;
 
 /** Runs the contenders in turn, another first each time, after rounds that only warm up. */
 export async function alternate(
@@ -19,24 +26,31 @@ export async function alternate(
   rounds: number,
   warmUps = 2,
 ): Promise<Measured> {
-  const measured = new Map(contenders.map(({ name }) => [name, [] as number[]]));
+  const measured = new Map(
+    contenders.map(({ name }) => [name, { cpuUs: [], elapsedUs: [] } as Took]),
+  );
   for (let round = -warmUps; round < rounds; round += 1) {
     for (let turn = 0; turn < contenders.length; turn += 1) {
       const contender = contenders[(turn + round + warmUps) % contenders.length];
       if (!contender) continue;
       const took = await timed(contender);
-      if (round >= 0) measured.get(contender.name)?.push(took);
+      if (round < 0) continue;
+      measured.get(contender.name)?.cpuUs.push(took.cpuUs);
+      measured.get(contender.name)?.elapsedUs.push(took.elapsedUs);
     }
   }
   return measured;
 }
 
-async function timed({ prepare, run, operations }: Contender): Promise<number> {
+async function timed({ prepare, run, operations }: Contender) {
   await prepare?.();
-  // What a contender has left behind is collected in nobody's time.
+  // What the one before has left to do is done in nobody's time.
   await nextTurn();
+  const before = process.cpuUsage();
   const startedAt = performance.now();
   const pending = run();
   if (pending) await pending;
-  return ((performance.now() - startedAt) * 1_000) / operations;
+  const elapsedUs = ((performance.now() - startedAt) * 1_000) / operations;
+  const { user, system } = process.cpuUsage(before);
+  return { cpuUs: (user + system) / operations, elapsedUs };
 }

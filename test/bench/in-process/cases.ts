@@ -1,12 +1,20 @@
-
 import { type Algorithm, forgedFrom, type Identity, noise } from '../common/identity.js';
 import { type Figure, type Row, rowsOf, short } from '../common/report.js';
 import { alternate, type Contender } from '../common/rounds.js';
+import { quantile } from '../common/statistics.js';
 import type { Filled } from './filled.js';
 import { accepting, refusing } from './loops.js';
-import { CRYPTO_VERIFY, HASH_AND_MAP, type Verifier } from './verifiers.js';
-
-export const OURS = 'nestjs-genauth';
+import {
+  CRYPTO_VERIFY,
+  DENY_CHECK,
+  FIRST_HIT,
+  firstSeenOf,
+  HASH_AND_MAP,
+  NO_REVOCATION,
+  OURS,
+  REMEMBERED,
+} from './names.js';
+import type { Verifier } from './verifiers.js';
 
 /** What all cases are measured with. */
 export interface Setting {
@@ -38,9 +46,18 @@ async function compare(
   beside: string,
 ): Promise<Row[]> {
   const measured = await alternate(contenders, rounds);
-  const figures = [...measured].map(([who, values]): Figure => {
-    const note = verifiers.find(({ name }) => name === who)?.note;
-    return { what, who, values, unit: 'µs', ...(given && { given }), ...(note && { note }) };
+  const figures = [...measured].map(([who, { cpuUs, elapsedUs }]): Figure => {
+    const { note, slow } = verifiers.find(({ name }) => name === who) ?? {};
+    return {
+      what,
+      who,
+      values: cpuUs,
+      unit: 'µs CPU',
+      ...(given !== undefined && { given }),
+      ...(note !== undefined && { note }),
+      // These wait for other threads, or for the network.
+      ...(slow && { also: { 'elapsed µs': quantile(elapsedUs, 0.5) } }),
+    };
   });
   return rowsOf(figures, beside);
 }
@@ -52,7 +69,7 @@ export function remembered(setting: Setting, filled: Filled, others: boolean): P
   const peers = others ? setting.verifiers.filter(({ name }) => name !== CRYPTO_VERIFY) : [];
   return compare(
     setting,
-    'remembered token',
+    REMEMBERED,
     circumstances(filled),
     [
       accepting(HASH_AND_MAP, filled.limit, operations, tokens),
@@ -76,7 +93,7 @@ export function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
   const { identity } = setting;
   return compare(
     setting,
-    'remembered token, its first hit',
+    FIRST_HIT,
     circumstances(filled),
     [
       accepting(HASH_AND_MAP, filled.limit, SOME, filled.measured),
@@ -111,7 +128,7 @@ export async function firstSeen(
     }),
   ];
   const given = circumstances(filled);
-  return compare({ ...setting, rounds }, `first-seen ${alg} token`, given, contenders, CRYPTO_VERIFY);
+  return compare({ ...setting, rounds }, firstSeenOf(alg), given, contenders, CRYPTO_VERIFY);
 }
 
 /** A token that another process has revoked. */
@@ -182,10 +199,10 @@ export function denyCheck(setting: Setting, none: Filled, many: Filled): Promise
   });
   return compare(
     setting,
-    'deny check (TokenService.check)',
+    DENY_CHECK,
     undefined,
     [
-      check('no revocation', none),
+      check(NO_REVOCATION, none),
       check(`${short(many.revocations)} revocations`, many),
       {
         name: 'Set.has of the id',
@@ -195,7 +212,6 @@ export function denyCheck(setting: Setting, none: Filled, many: Filled): Promise
         },
       },
     ],
-    'no revocation',
+    NO_REVOCATION,
   );
 }
-

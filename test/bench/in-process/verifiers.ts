@@ -1,10 +1,11 @@
-import { hash, type KeyObject, verify } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 
 import { AuthenticationClient } from 'authing-node-sdk';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 
 import { type Algorithm, type Issuer, publicKeyOf } from '../common/identity.js';
 import { peer } from '../common/peers.js';
+import { CRYPTO_VERIFY } from './names.js';
 
 /** Judges one token: throws or rejects when it is not good. */
 export type Verify = (token: string) => unknown;
@@ -20,19 +21,6 @@ export interface Verifier {
 }
 
 const ALL: readonly Algorithm[] = ['RS256', 'ES256', 'EdDSA'];
-
-export const HASH_AND_MAP = 'SHA-256 + Map';
-export const CRYPTO_VERIFY = 'crypto.verify';
-
-/** The limit for a token seen before. Of the tokens it is given; a token it does not know is refused. */
-export function hashAndMap(tokens: readonly string[]): Verify {
-  const known = new Map(tokens.map((token) => [hash('sha256', token, 'base64url'), { token }]));
-  return (token) => {
-    const found = known.get(hash('sha256', token, 'base64url'));
-    if (!found) throw new Error('unknown');
-    return found;
-  };
-}
 
 /** The limit for a token not seen before: its signature, and nothing else. */
 export function signatureOnly(key: KeyObject, alg: Algorithm): Verify {
@@ -185,4 +173,3 @@ export const VERIFIERS: readonly Verifier[] = [
 
 /** Where no peers are installed. */
 export const LIMITS: readonly Verifier[] = [cryptoVerify, jose];
-

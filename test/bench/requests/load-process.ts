@@ -101,7 +101,7 @@ async function drive(
   latencies: RecordableHistogram,
 ): Promise<number> {
   let unexpected = 0;
-  for (let now = performance.now(); now < until; ) {
+  for (let now = performance.now(); now < until;) {
     const { bytes, status } = requests.next();
     if ((await connection.send(bytes)) !== status) unexpected += 1;
     const sentAt = now;

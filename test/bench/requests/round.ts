@@ -26,6 +26,14 @@ export interface Outcome extends ServerCost {
   readonly p99Ms: number;
 }
 
+/** More requests each second than any server here answers. */
+const MOST_PER_SECOND = 20_000;
+
+/** Tokens that are needed if so many of a hundred requests bring one that the server has not seen. */
+export function freshTokens({ warmUpMs, measuredMs }: Times, ofHundred: number): number {
+  return Math.ceil(((warmUpMs + measuredMs) / 1_000) * MOST_PER_SECOND * (ofHundred / 100));
+}
+
 /** A new server, warmed up, under load for a while. */
 export async function runTrial(trial: Trial, load: Load, times: Times): Promise<Outcome> {
   const { server: settings, mix, kind, core = 'measured' } = trial;

@@ -32,15 +32,13 @@ export async function signatures(times: Times): Promise<Section> {
   const load = await Load.start(identity, 0);
   const rows: Row[] = [];
   for (const { given, core } of CORES) {
-    const trials = SIDES.map(
-      ({ name, protection }): Trial => ({
-        name,
-        server: { platform: 'fastify', protection, issuer: identity.issuer, watched: true },
-        mix: { fresh: 0, junk: 0 },
-        kind: 'genauth',
-        core,
-      }),
-    );
+    const trials = SIDES.map(({ name, protection }): Trial => ({
+      name,
+      server: { platform: 'fastify', protection, issuer: identity.issuer, watched: true },
+      mix: { fresh: 0, junk: 0 },
+      kind: 'genauth',
+      core,
+    }));
     const outcomes = await runTrials(trials, load, times);
     const figures = [...outcomes].map(([who, rounds]) => figureOf(who, given, rounds));
     rows.push(...rowsOf(figures, OPEN));

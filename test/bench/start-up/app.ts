@@ -12,6 +12,7 @@ export type Addition = 'nothing' | 'ours' | 'passport' | 'keycloak';
 /** What is there when the application listens. */
 export interface StartedUp {
   readonly ms: number;
+  readonly cpuMs: number;
   readonly rssMb: number;
   readonly heapMb: number;
 }
@@ -26,9 +27,9 @@ async function metadataOf(): Promise<ModuleMetadata> {
     return { imports: [GenAuthModule.forRoot({ ...issuer.application })] };
   }
   const { overKeycloak, overPassport } = await import('../requests/peer-guards.js');
-  const { imports = [], providers = [] } = (
-    addition === 'passport' ? overPassport : overKeycloak
-  )(issuer);
+  const { imports = [], providers = [] } = (addition === 'passport' ? overPassport : overKeycloak)(
+    issuer,
+  );
   return { imports, providers };
 }
 
@@ -42,10 +43,12 @@ const app = await NestFactory.create(
 );
 await app.listen(0, '127.0.0.1');
 const ms = performance.now();
+const { user, system } = process.cpuUsage();
 const { rss } = process.memoryUsage();
 globalThis.gc?.();
 const startedUp: StartedUp = {
   ms,
+  cpuMs: (user + system) / 1_000,
   rssMb: rss / 2 ** 20,
   heapMb: process.memoryUsage().heapUsed / 2 ** 20,
 };
