@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-import { type INestApplicationContext, Module } from '@nestjs/common';
+import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { GenAuthModule, type GenAuthModuleOptions, TokenService } from 'nestjs-genauth';
 
@@ -14,6 +14,8 @@ class BenchModule {}
 export interface Service {
   readonly tokens: TokenService;
   readonly log: CoveredLog;
+  /** A part of the library, by its class. */
+  part<T>(name: Type<T>): T;
   close(): Promise<void>;
 }
 
@@ -34,5 +36,10 @@ export async function startService(issuer: Issuer, cacheMax: number): Promise<Se
     { module: BenchModule, imports },
     { logger: ['error', 'warn'] },
   );
-  return { tokens: app.get(TokenService), log, close: () => app.close() };
+  return {
+    tokens: app.get(TokenService),
+    log,
+    part: (name) => app.get(name),
+    close: () => app.close(),
+  };
 }

@@ -5,6 +5,7 @@ import type { Principal } from 'nestjs-genauth';
 import { tokenFact } from '../common/covered-log.js';
 import type { Identity } from '../common/identity.js';
 import { type Service, startService } from '../common/service.js';
+import { guardRoadOf } from './inner.js';
 import type { Verify } from './verifiers.js';
 
 /** Our service, and beside it the plain map, with as many tokens remembered and revocations known. */
@@ -19,7 +20,9 @@ export class Filled {
     readonly service: Service,
     private readonly identity: Identity,
     private readonly sample: readonly string[],
-  ) {}
+  ) {
+    this.verify = guardRoadOf(service.tokens);
+  }
 
   /** @param sample tokens that are remembered first, and measured with */
   static async start(identity: Identity, sample: readonly string[], max: number): Promise<Filled> {
@@ -35,7 +38,11 @@ export class Filled {
     return this.sample.slice(0, this.size);
   }
 
-  readonly verify: Verify = (token) => this.service.tokens.verify(token);
+  /** The guard's road. */
+  readonly verify: Verify;
+
+  /** The road of everybody who awaits `TokenService.verify`. */
+  readonly verifyAwaited: Verify = (token) => this.service.tokens.verify(token);
 
   readonly limit: Verify = (token) => {
     const found = this.#known.get(hash('sha256', token, 'base64url'));
