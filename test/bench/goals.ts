@@ -29,9 +29,12 @@ function rowsNamed(rows: readonly Row[], what: string, who: string): Row[] {
   return rows.filter((row) => row.what === what && row.who === who);
 }
 
-/** The worst of all circumstances counts. */
+/** The worst of all circumstances counts; nothing is worse than no number. */
 function worst(rows: readonly Row[], figure: (row: Row) => number): Row | undefined {
-  return rows.toSorted((left, right) => figure(right) - figure(left))[0];
+  return (
+    rows.find((row) => Number.isNaN(figure(row))) ??
+    rows.toSorted((left, right) => figure(right) - figure(left))[0]
+  );
 }
 
 function ratioOf({ beside }: Row): number {

@@ -20,18 +20,20 @@ export interface Took {
 
 export type Measured = ReadonlyMap<string, Took>;
 
+/** Rounds that count for nothing. */
+export const WARM_UPS = 2;
+
 /** Runs the contenders in turn, another first each time, after rounds that only warm up. */
 export async function alternate(
   contenders: readonly Contender[],
   rounds: number,
-  warmUps = 2,
 ): Promise<Measured> {
   const measured = new Map(
     contenders.map(({ name }) => [name, { cpuUs: [], elapsedUs: [] } as Took]),
   );
-  for (let round = -warmUps; round < rounds; round += 1) {
+  for (let round = -WARM_UPS; round < rounds; round += 1) {
     for (let turn = 0; turn < contenders.length; turn += 1) {
-      const contender = contenders[(turn + round + warmUps) % contenders.length];
+      const contender = contenders[(turn + round + WARM_UPS) % contenders.length];
       if (!contender) continue;
       const took = await timed(contender);
       if (round < 0) continue;

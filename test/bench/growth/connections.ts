@@ -62,8 +62,14 @@ async function openStreams(
   const before = await server.ask<number>('bytes');
   const bytes: number[] = [];
   for (const count of steps) {
-    await openTo(AT_A_TIME + count);
-    bytes.push((await server.ask<number>('bytes')) - before);
+    try {
+      await openTo(AT_A_TIME + count);
+      bytes.push((await server.ask<number>('bytes')) - before);
+    } catch (error) {
+      // So many sockets are not allowed here: there is no figure, and the table shows that.
+      console.warn(`${count} connections: ${String(error)}`);
+      break;
+    }
   }
   for (const socket of sockets) socket.destroy();
   return bytes;

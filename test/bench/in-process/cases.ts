@@ -2,7 +2,7 @@ import type { Principal } from 'nestjs-genauth';
 
 import { type Algorithm, forgedFrom, type Identity, noise } from '../common/identity.js';
 import { type Figure, type Row, rowsOf, short } from '../common/report.js';
-import { alternate, type Contender } from '../common/rounds.js';
+import { alternate, type Contender, WARM_UPS } from '../common/rounds.js';
 import { quantile } from '../common/statistics.js';
 import type { Service } from '../common/service.js';
 import type { Filled } from './filled.js';
@@ -26,18 +26,19 @@ import type { Verifier } from './verifiers.js';
 export interface Setting {
   readonly identity: Identity;
   readonly rounds: number;
+  /** Operations of a run: enough for the clock, few enough for short rounds. */
+  readonly operations: number;
   readonly verifiers: readonly Verifier[];
   /** Tokens that are good, remembered by nobody who forgets. */
   readonly sample: readonly string[];
 }
 
-/** Operations of a run: enough for the clock, few enough for short rounds. */
+/** Operations of a run, for whoever takes a microsecond. */
 const MANY = 1_000;
-const SOME = 100;
-const FEW = 20;
 
-function operationsOf({ slow }: Verifier): number {
-  return slow ? FEW : SOME;
+/** For whoever takes hundreds of them it is a part of `operations`. */
+function operationsOf({ slow }: Verifier, operations: number): number {
+  return slow ? Math.ceil(operations / 5) : operations;
 }
 
 export function circumstances({ size, revocations }: Filled): string {
@@ -85,9 +86,9 @@ export function remembered(setting: Setting, filled: Filled, others: boolean): P
         accepting(
           peer.name,
           peer.make(setting.identity.issuer, 'RS256'),
-          operationsOf(peer),
+          operationsOf(peer, setting.operations),
           // The same few again and again, so that who remembers does so before it is measured.
-          tokens.slice(0, operationsOf(peer)),
+          tokens.slice(0, operationsOf(peer, setting.operations)),
         ),
       ),
     ],
@@ -95,17 +96,23 @@ export function remembered(setting: Setting, filled: Filled, others: boolean): P
   );
 }
 
+/** Enough tokens for all rounds of everybody who needs another one each time. */
+function enough({ rounds, operations }: Setting): number {
+  return (rounds + WARM_UPS) * operations;
+}
+
 /** A token seen once before: whatever is done then and not again. */
-export function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
-  const { identity } = setting;
+export async function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
+  const { identity, operations } = setting;
+  const fresh = await identity.mint({ alg: 'RS256', count: enough(setting) });
   return compare(
     setting,
     FIRST_HIT,
     circumstances(filled),
     [
-      accepting(HASH_AND_MAP, filled.limit, SOME, filled.measured),
-      accepting(OURS, filled.verify, SOME, async () => {
-        const tokens = await identity.mint({ alg: 'RS256', count: SOME });
+      accepting(HASH_AND_MAP, filled.limit, operations, filled.measured),
+      accepting(OURS, filled.verify, operations, async () => {
+        const tokens = fresh.splice(0, operations);
         for (const token of tokens) await filled.verify(token);
         return tokens;
       }),
@@ -114,64 +121,64 @@ export function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
   );
 }
 
-/** A good token that nobody has seen. */
+/** A good token that nobody has seen: everybody is given the same ones, each once. */
 export async function firstSeen(
   setting: Setting,
   filled: Filled,
   alg: Algorithm,
   others: boolean,
 ): Promise<Row[]> {
-  const { identity, verifiers, rounds } = setting;
-  const again = await identity.mint({ alg, count: SOME });
+  const { identity, verifiers, operations } = setting;
+  const fresh = await identity.mint({ alg, count: enough(setting) });
   const able = verifiers.filter(({ algorithms }) => algorithms.includes(alg));
   const chosen = others ? able : able.filter(({ name }) => name === CRYPTO_VERIFY);
-  const fresh = () => identity.mint({ alg, count: SOME });
   const contenders = [
-    accepting(OURS, filled.verify, SOME, fresh),
-    ...chosen.map((peer) => {
-      const operations = operationsOf(peer);
-      const supply = peer.name.includes('cached') ? fresh : again.slice(0, operations);
-      return accepting(peer.name, peer.make(identity.issuer, alg), operations, supply);
-    }),
+    accepting(OURS, filled.verify, operations, fresh),
+    ...chosen.map((peer) =>
+      accepting(peer.name, peer.make(identity.issuer, alg), operationsOf(peer, operations), fresh),
+    ),
   ];
-  const given = circumstances(filled);
-  return compare({ ...setting, rounds }, firstSeenOf(alg), given, contenders, CRYPTO_VERIFY);
+  return compare(setting, firstSeenOf(alg), circumstances(filled), contenders, CRYPTO_VERIFY);
 }
 
 /** A token that another process has revoked. */
 export async function revoked(setting: Setting, filled: Filled): Promise<Row[]> {
   if (filled.revoked.length === 0) {
-    await filled.revoke(await setting.identity.mint({ alg: 'RS256', count: SOME }));
+    await filled.revoke(await setting.identity.mint({ alg: 'RS256', count: setting.operations }));
   }
   return compare(
     setting,
     'revoked token',
     circumstances(filled),
     [
-      accepting(HASH_AND_MAP, filled.limit, SOME, filled.revoked),
-      refusing(OURS, filled.verify, SOME, filled.revoked),
+      accepting(HASH_AND_MAP, filled.limit, setting.operations, filled.revoked),
+      refusing(OURS, filled.verify, setting.operations, filled.revoked),
     ],
     HASH_AND_MAP,
   );
 }
 
-/** Junk of the dearest kind: everything is right but the signature. Each is another one to us. */
+/** Junk of the dearest kind: everything is right but the signature. Nobody sees the same twice. */
 export function forged(setting: Setting, filled: Filled, others: boolean): Promise<Row[]> {
-  const { identity, verifiers, sample } = setting;
-  const forge = () => sample.slice(0, SOME).map(forgedFrom);
-  const again = forge();
+  const { identity, verifiers, sample, operations } = setting;
+  const junk = Array.from({ length: enough(setting) }, (_, place) =>
+    forgedFrom(sample[place % sample.length] as string),
+  );
   const chosen = verifiers.filter(({ name }) => others || name === CRYPTO_VERIFY);
   return compare(
     setting,
     'junk: a forged signature',
     circumstances(filled),
     [
-      refusing(OURS, filled.verify, SOME, forge),
-      ...chosen.map((peer) => {
-        const operations = operationsOf(peer);
-        const supply = peer.name.includes('cached') ? forge : again.slice(0, operations);
-        return refusing(peer.name, peer.make(identity.issuer, 'RS256'), operations, supply);
-      }),
+      refusing(OURS, filled.verify, operations, junk),
+      ...chosen.map((peer) =>
+        refusing(
+          peer.name,
+          peer.make(identity.issuer, 'RS256'),
+          operationsOf(peer, operations),
+          junk,
+        ),
+      ),
     ],
     CRYPTO_VERIFY,
   );
@@ -179,17 +186,18 @@ export function forged(setting: Setting, filled: Filled, others: boolean): Promi
 
 /** Junk of the cheapest kind. */
 export function nonsense(setting: Setting, filled: Filled): Promise<Row[]> {
-  const make = (count: number) => Array.from({ length: count }, noise);
-  const fast = setting.verifiers.filter(({ slow, name }) => !slow && name !== CRYPTO_VERIFY);
+  const { identity, verifiers, operations } = setting;
+  const junk = Array.from({ length: enough(setting) }, noise);
+  const fast = verifiers.filter(({ slow, name }) => !slow && name !== CRYPTO_VERIFY);
   return compare(
     setting,
     'junk: three segments of noise',
     circumstances(filled),
     [
-      refusing(HASH_AND_MAP, filled.limit, SOME, () => make(SOME)),
-      refusing(OURS, filled.verify, SOME, () => make(SOME)),
+      refusing(HASH_AND_MAP, filled.limit, operations, junk),
+      refusing(OURS, filled.verify, operations, junk),
       ...fast.map((peer) =>
-        refusing(peer.name, peer.make(setting.identity.issuer, 'RS256'), SOME, () => make(SOME)),
+        refusing(peer.name, peer.make(identity.issuer, 'RS256'), operations, junk),
       ),
     ],
     HASH_AND_MAP,
@@ -200,7 +208,9 @@ export function nonsense(setting: Setting, filled: Filled): Promise<Row[]> {
 export async function denyCheck(setting: Setting, none: Filled, many: Filled): Promise<Row[]> {
   const known = `${short(many.revocations)} revocations`;
   const ids = new Set(none.principals.map(({ id }) => id));
-  const inSet = checking('Set.has of the id', none, ({ id }) => void ids.has(id));
+  const inSet = checking('Set.has of the id', none, ({ id }) => {
+    if (!ids.has(id)) throw new Error('unknown');
+  });
   const sides = (checkOf: (service: Service) => Check) => [
     checking(NO_REVOCATION, none, checkOf(none.service)),
     checking(known, many, checkOf(many.service)),

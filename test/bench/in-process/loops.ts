@@ -1,7 +1,7 @@
 import type { Contender } from '../common/rounds.js';
 import type { Verify } from './verifiers.js';
 
-/** Tokens for one run: always the same ones, or others each time. */
+/** Tokens for the runs: a list that is walked through, again from its start when it ends, or what is made each time. */
 export type Supply = readonly string[] | (() => readonly string[] | Promise<readonly string[]>);
 
 /** Judges the tokens one after the other; every one is to be accepted. */
@@ -58,7 +58,6 @@ function contender(
         tokens = await supply();
         return;
       }
-      // Another stretch each time, so that all of them are walked through.
       if (place + operations > supply.length) place = 0;
       tokens = supply.slice(place, place + operations);
       place += operations;

@@ -171,5 +171,7 @@ export const VERIFIERS: readonly Verifier[] = [
   authing,
 ];
 
+export const ONLY_LIMIT: readonly Verifier[] = [cryptoVerify];
+
 /** Where no peers are installed. */
 export const LIMITS: readonly Verifier[] = [cryptoVerify, jose];

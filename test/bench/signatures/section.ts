@@ -5,7 +5,7 @@ import { Load } from '../requests/load.js';
 import { type Outcome, runTrials, type Times, type Trial } from '../requests/round.js';
 
 export const QUICK: Times = { rounds: 1, warmUpMs: 900, measuredMs: 600, width: 32 };
-export const FULL: Times = { rounds: 5, warmUpMs: 2_000, measuredMs: 2_000, width: 32 };
+export const FULL: Times = { rounds: 3, warmUpMs: 2_000, measuredMs: 2_000, width: 32 };
 
 const OPEN = 'a guard that returns true';
 

@@ -11,7 +11,9 @@ export const OURS = 'with nestjs-genauth';
 export const TIME = 'time';
 export const MEMORY = 'resident memory';
 
-const APPLICATIONS: readonly (readonly [name: string, addition: Addition])[] = [
+type Application = readonly [name: string, addition: Addition];
+
+const APPLICATIONS: readonly Application[] = [
   [EMPTY, 'nothing'],
   [OURS, 'ours'],
   ['with @nestjs/passport, passport-jwt, jwks-rsa', 'passport'],
@@ -29,7 +31,8 @@ export async function startUp(rounds: number): Promise<Section> {
   const { issuer } = identity;
   const started = new Map<string, StartedUp[]>(APPLICATIONS.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const [name, addition] of APPLICATIONS) {
+    for (let turn = 0; turn < APPLICATIONS.length; turn += 1) {
+      const [name, addition] = APPLICATIONS[(turn + round) % APPLICATIONS.length] as Application;
       const settings = { addition, issuer };
       const child = await Child.start(import.meta.url, './app.js', { core: 'measured', settings });
       started.get(name)?.push(await child.ask<StartedUp>('startedUp'));
