@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { createHistogram } from 'node:perf_hooks';
 
 import { answerParent } from '../common/child.js';
 import type { Answered, Mix, Target, Tokens } from './load.js';
@@ -94,13 +94,12 @@ let tokens: Record<string, Tokens> = {};
 let connections: Connection[] = [];
 let plan: Plan | undefined;
 
-async function drive(
-  connection: Connection,
-  requests: Plan,
-  until: number,
-  latencies: RecordableHistogram,
-): Promise<number> {
-  let unexpected = 0;
+/** What was seen since `begin`. */
+let latencies = createHistogram();
+let unexpected = 0;
+let elapsedMs = 0;
+
+async function drive(connection: Connection, requests: Plan, until: number): Promise<void> {
   for (let now = performance.now(); now < until;) {
     const { bytes, status } = requests.next();
     if ((await connection.send(bytes)) !== status) unexpected += 1;
@@ -108,24 +107,15 @@ async function drive(
     now = performance.now();
     latencies.record(Math.max(1, Math.round((now - sentAt) * 1_000)));
   }
-  return unexpected;
 }
 
-async function run(ms: number): Promise<Answered> {
+/** Resolves when everything sent meanwhile is answered. */
+async function run(ms: number): Promise<void> {
   const requests = plan;
   if (!requests) throw new Error('aim first');
-  const latencies = createHistogram();
   const startedAt = performance.now();
-  const unexpected = await Promise.all(
-    connections.map((one) => drive(one, requests, startedAt + ms, latencies)),
-  );
-  const seconds = (performance.now() - startedAt) / 1_000;
-  return {
-    answered: latencies.count,
-    unexpected: unexpected.reduce((sum, one) => sum + one, 0),
-    perSecond: latencies.count / seconds,
-    p99Ms: latencies.percentile(99) / 1_000,
-  };
+  await Promise.all(connections.map((one) => drive(one, requests, startedAt + ms)));
+  elapsedMs += performance.now() - startedAt;
 }
 
 answerParent({
@@ -141,5 +131,16 @@ answerParent({
     const got = await connections[0]?.send(bytes);
     if (got !== status) throw new Error(`the first request was answered ${got}`);
   },
+  begin() {
+    latencies = createHistogram();
+    unexpected = 0;
+    elapsedMs = 0;
+  },
   run,
+  end: (): Answered => ({
+    answered: latencies.count,
+    unexpected,
+    perSecond: (latencies.count / elapsedMs) * 1_000,
+    p99Ms: latencies.percentile(99) / 1_000,
+  }),
 });

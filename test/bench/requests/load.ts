@@ -62,8 +62,19 @@ export class Load {
     return this.child.ask('aim', target);
   }
 
-  run(ms: number): Promise<Answered> {
+  /** Counts from here. */
+  begin(): Promise<void> {
+    return this.child.ask('begin');
+  }
+
+  /** Sends for so long; resolves when everything is answered. */
+  run(ms: number): Promise<void> {
     return this.child.ask('run', ms);
+  }
+
+  /** What was counted. */
+  end(): Promise<Answered> {
+    return this.child.ask('end');
   }
 
   stop(): Promise<void> {
