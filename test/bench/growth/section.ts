@@ -3,7 +3,7 @@ import { Identity } from '../common/identity.js';
 import { type Figure, rowsOf, type Row, type Section, short } from '../common/report.js';
 import { quantile } from '../common/statistics.js';
 import { Load } from '../requests/load.js';
-import { freshTokens, runTrials, type Times, type Trial } from '../requests/round.js';
+import { mostTokens, runTrials, type Times, type Trial } from '../requests/round.js';
 import { connections } from './connections.js';
 import type { GrowthTask, Grown } from './process.js';
 import type { SubjectName } from './subjects.js';
@@ -163,7 +163,7 @@ async function junk(steps: readonly number[]): Promise<Row[]> {
 /** How long the event loop is kept from turning when five of a hundred tokens are new. */
 async function delay({ times }: GrowthSettings): Promise<Row[]> {
   const identity = await Identity.start();
-  const load = await Load.start(identity, freshTokens(times, FIRST_SEEN));
+  const load = await Load.start(identity, { fresh: mostTokens(times, FIRST_SEEN), junk: 0 });
   const { issuer } = identity;
   const beside = 'a guard that returns true';
   const trial = (name: string, protection: 'open' | 'ours'): Trial => ({

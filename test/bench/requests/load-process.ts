@@ -17,6 +17,7 @@ class Plan {
   readonly #junk: readonly Request[];
   #sent = 0;
   #freshSent = 0;
+  #junkSent = 0;
 
   constructor(
     { good, fresh, junk }: Tokens,
@@ -32,14 +33,20 @@ class Plan {
     const place = this.#sent++;
     const part = place % 100;
     if (place >= this.#good.length && part < this.mix.fresh) {
-      if (this.#freshSent >= this.#fresh.length) throw new Error('no fresh token is left');
-      return this.#fresh[this.#freshSent++] as Request;
+      return taken(this.#fresh, this.#freshSent++);
     }
     if (place >= this.#good.length && part >= 100 - this.mix.junk) {
-      return this.#junk[place % this.#junk.length] as Request;
+      return taken(this.#junk, this.#junkSent++);
     }
     return this.#good[place % this.#good.length] as Request;
   }
+}
+
+/** Once used, these are no longer what they were. */
+function taken(requests: readonly Request[], place: number): Request {
+  const request = requests[place];
+  if (!request) throw new Error(`${requests.length} tokens of a kind are not enough`);
+  return request;
 }
 
 function requestWith(token: string, status: string): Request {

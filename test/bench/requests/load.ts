@@ -4,7 +4,7 @@ import { forgedFrom, type Identity } from '../common/identity.js';
 /** Tokens to send. */
 export interface Tokens {
   readonly good: readonly string[];
-  /** Each is sent once to a server. */
+  /** Each is sent once to a server, junk as well. */
   readonly fresh: readonly string[];
   readonly junk: readonly string[];
 }
@@ -38,13 +38,14 @@ export interface Answered {
 export class Load {
   private constructor(private readonly child: Child) {}
 
-  static async start(identity: Identity, fresh: number): Promise<Load> {
+  /** @param most of each kind, for any of the servers */
+  static async start(identity: Identity, most: { fresh: number; junk: number }): Promise<Load> {
     const child = await Child.start(import.meta.url, './load-process.js', { core: 'load' });
     const good = await identity.mint({ alg: 'RS256', count: 500, register: true });
     const genauth: Tokens = {
       good,
-      fresh: await identity.mint({ alg: 'RS256', count: fresh }),
-      junk: Array.from({ length: fresh * 2 }, (_, place) =>
+      fresh: await identity.mint({ alg: 'RS256', count: most.fresh }),
+      junk: Array.from({ length: most.junk }, (_, place) =>
         forgedFrom(good[place % good.length] as string),
       ),
     };

@@ -33,8 +33,8 @@ export interface Outcome extends ServerCost {
 /** More requests each second than any server here answers. */
 const MOST_PER_SECOND = 20_000;
 
-/** Tokens that are needed if so many of a hundred requests bring one that the server has not seen. */
-export function freshTokens({ warmUpMs, measuredMs }: Times, ofHundred: number): number {
+/** Tokens that are needed if so many of a hundred requests bring one that was never sent before. */
+export function mostTokens({ warmUpMs, measuredMs }: Times, ofHundred: number): number {
   const longestMs = warmUpMs + measuredMs + 2 * STRETCH_MS;
   return Math.ceil((longestMs / 1_000) * MOST_PER_SECOND * (ofHundred / 100));
 }

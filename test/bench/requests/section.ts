@@ -3,7 +3,7 @@ import { type Figure, type Row, rowsOf, type Section } from '../common/report.js
 import { quantile } from '../common/statistics.js';
 import type { ProtectionName } from './guards.js';
 import { Load, type Mix } from './load.js';
-import { freshTokens, type Outcome, runTrials, type Times, type Trial } from './round.js';
+import { mostTokens, type Outcome, runTrials, type Times, type Trial } from './round.js';
 import type { Platform } from './server.js';
 
 export const QUICK: Times = { rounds: 1, warmUpMs: 1_200, measuredMs: 700, width: 32 };
@@ -52,7 +52,10 @@ const REMARKS = [
 
 export async function requests(times: Times): Promise<Section> {
   const identity = await Identity.start();
-  const load = await Load.start(identity, freshTokens(times, 1));
+  const load = await Load.start(identity, {
+    fresh: mostTokens(times, 1),
+    junk: mostTokens(times, 5),
+  });
   const rows: Row[] = [];
   for (const platform of ['express', 'fastify'] as const) {
     const trials = ENTRIES.map((entry) => trialOf(entry, platform, identity.issuer));

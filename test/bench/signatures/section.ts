@@ -29,7 +29,7 @@ const REMARKS = [
 /** Three ways to call `crypto.verify` under load. */
 export async function signatures(times: Times): Promise<Section> {
   const identity = await Identity.start();
-  const load = await Load.start(identity, 0);
+  const load = await Load.start(identity, { fresh: 0, junk: 0 });
   const rows: Row[] = [];
   for (const { given, core } of CORES) {
     const trials = SIDES.map(({ name, protection }): Trial => ({
