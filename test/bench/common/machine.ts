@@ -1,4 +1,4 @@
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 
 import { canPin } from './child.js';
 
@@ -11,6 +11,8 @@ export interface Machine {
   readonly system: string;
   /** Whether server and load had a core each to themselves. */
   readonly pinned: boolean;
+  /** Of the minute before the run: what others do on the machine. */
+  readonly load: number;
 }
 
 export function thisMachine(): Machine {
@@ -22,5 +24,6 @@ export function thisMachine(): Machine {
     node: process.versions.node,
     system: `${type()} ${release()}`,
     pinned: canPin,
+    load: loadavg()[0] ?? NaN,
   };
 }
