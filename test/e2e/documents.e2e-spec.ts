@@ -19,6 +19,7 @@ const DOCUMENTS = [
   'docs/fleet.md',
   'docs/mutants.md',
   'docs/nats.md',
+  'docs/performance.md',
 ];
 
 /** What the README says happens, by the first cell of its row, and the tests that show it. */

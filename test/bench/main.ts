@@ -1,0 +1,86 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { thisMachine } from './common/machine.js';
+import { installPeers, versions } from './common/peers.js';
+import { cellsOf, COLUMNS, printTable, type Section } from './common/report.js';
+import type { Result } from './common/result.js';
+import { goalsOf } from './goals.js';
+import * as growth from './growth/section.js';
+import * as inProcess from './in-process/section.js';
+import * as requests from './requests/section.js';
+import * as signatures from './signatures/section.js';
+import * as startUp from './start-up/section.js';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    /** Only the part in process, without peers: to see that it runs. */
+    smoke: { type: 'boolean', default: false },
+    /** Names of sections, with commas between. */
+    only: { type: 'string' },
+    json: { type: 'string', default: 'build/bench/result.json' },
+  },
+});
+
+const size: Result['size'] = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full';
+
+/** Each section, as large as it is wanted. */
+const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
+  'in-process': () =>
+    inProcess.inProcess(
+      { smoke: inProcess.SMOKE, quick: inProcess.QUICK, full: inProcess.FULL }[size],
+    ),
+  requests: () => requests.requests(size === 'full' ? requests.FULL : requests.QUICK),
+  signatures: () => signatures.signatures(size === 'full' ? signatures.FULL : signatures.QUICK),
+  growth: () => growth.growth(size === 'full' ? growth.FULL : growth.QUICK),
+  'start-up': () => startUp.startUp(size === 'full' ? startUp.FULL : startUp.QUICK),
+};
+
+function wanted(): string[] {
+  if (size === 'smoke') return ['in-process'];
+  const named = values.only?.split(',') ?? Object.keys(SECTIONS);
+  const unknown = named.find((name) => !Object.hasOwn(SECTIONS, name));
+  if (unknown === undefined) return named;
+  throw new Error(`no section '${unknown}': there are ${Object.keys(SECTIONS).join(', ')}`);
+}
+
+async function run(): Promise<Section[]> {
+  const sections: Section[] = [];
+  for (const name of wanted()) {
+    const startedAt = performance.now();
+    const section = await (SECTIONS[name] as () => Promise<Section>)();
+    printTable(section.title, COLUMNS, section.rows.map(cellsOf));
+    for (const remark of section.remarks) console.log(`  ${remark}`);
+    console.log(`  (${Math.round((performance.now() - startedAt) / 1_000)} s)`);
+    sections.push(section);
+  }
+  return sections;
+}
+
+const machine = thisMachine();
+const names = wanted();
+if (size !== 'smoke') installPeers();
+console.log(
+  `${machine.cores} × ${machine.processor}, Node ${machine.node}; ${size} run of ${names.join(', ')}`,
+);
+if (!machine.pinned) console.log('No second core or no taskset: server and load share the cores.');
+const sections = await run();
+const goals = goalsOf(sections);
+printTable(
+  'Goals',
+  ['what', 'goal', 'reached', ''],
+  goals.map(({ what, goal, reached, isMet }) => [what, goal, reached, isMet ? 'met' : 'MISSED']),
+);
+const result: Result = {
+  takenAt: new Date().toISOString(),
+  size,
+  machine,
+  versions: versions(),
+  goals,
+  sections,
+};
+mkdirSync(dirname(values.json), { recursive: true });
+writeFileSync(values.json, `${JSON.stringify(result, undefined, 2)}\n`);
+console.log(`\n${values.json} holds the same; npm run bench:docs makes docs/performance.md of it.`);
