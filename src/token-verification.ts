@@ -66,6 +66,7 @@ export class TokenVerification {
     let verified = this.#remembered(token) ?? (await this.#verifyAnew(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between these checks and the answer.
+      this.#refuseUnusable(verified);
       const doubt = this.#judge(verified, demands, token, this.clock.wall());
       if (!doubt) return this.#accept(verified, token);
       verified = await this.#ask(token, verified, doubt);
@@ -80,9 +81,8 @@ export class TokenVerification {
   check(principal: Principal): void {
     const known = this.#known.get(principal);
     if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
-    const now = this.clock.wall();
-    this.#refuseUnusable(known.verified, now);
-    const doubt = this.#judgeRevocations(known.verified, this.revoker.version, now);
+    this.#refuseUnusable(known.verified);
+    const doubt = this.#judgeRevocations(known.verified, this.revoker.version, this.clock.wall());
     if (doubt) throw unavailable(doubt);
   }
 
@@ -120,7 +120,7 @@ export class TokenVerification {
    * @throws {TokenError} its times no longer hold, or its key is no longer published
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
-  #refuseUnusable({ principal, keyId }: Verified, now: number): void {
+  #refuseUnusable({ principal, keyId }: Verified, now = this.clock.wall()): void {
     judgeTimes(principal, latestWall(this.clock, now), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;

@@ -16,7 +16,12 @@ interface Waiting {
  * what they leave open, whoever else cuts or settles the same target here meanwhile.
  */
 export class UnsettledCuts {
-  readonly #byCause = new LRUCache<string, readonly Waiting[]>({ max: MOST_CAUSES });
+  readonly #byCause = new LRUCache<string, readonly Waiting[]>({
+    max: MOST_CAUSES,
+    dispose: (waiting) => waiting.forEach((one) => this.#leave(one)),
+  });
+  /** The same by target: each cut looks for others of its own, however many wait in all. */
+  readonly #byTarget = new Map<Digest, Set<Waiting>>();
 
   /** @param askedThrough how far the cuts of a target reach that are known already */
   constructor(private readonly askedThrough: (cut: Revocation) => number) {}
@@ -34,6 +39,7 @@ export class UnsettledCuts {
       waiting.set(cut.key, { cut, askedThroughAt: Math.max(known, reachOf(cut)) });
     }
     this.#byCause.set(cause, [...waiting.values()]);
+    for (const one of waiting.values()) this.#join(one);
     return cuts.map(({ key }) => (waiting.get(key) as Waiting).cut);
   }
 
@@ -72,7 +78,20 @@ export class UnsettledCuts {
   }
 
   #on(key: Digest): Waiting[] {
-    return [...this.#byCause.values()].flat().filter(({ cut }) => cut.key === key);
+    return [...(this.#byTarget.get(key) ?? [])];
+  }
+
+  #join(one: Waiting): void {
+    const others = this.#byTarget.get(one.cut.key);
+    if (others) others.add(one);
+    else this.#byTarget.set(one.cut.key, new Set([one]));
+  }
+
+  #leave(one: Waiting): void {
+    const { key } = one.cut;
+    const all = this.#byTarget.get(key);
+    all?.delete(one);
+    if (all?.size === 0) this.#byTarget.delete(key);
   }
 }
 

@@ -33,7 +33,7 @@ export class LogoutTokenVerifier {
     const { options: application, keys } = this.#addresseeOf(token);
     const { header, claims, signingInput, signature } = token;
     const alg = judgeHeader(header, application, LOGOUT_TOKEN_TYPES);
-    const key = await keys.find(header['kid'] as string | undefined, alg);
+    const key = await keys.findForGood(header['kid'] as string | undefined, alg);
     if (!key.verifies(alg, signingInput, signature)) {
       throw new RefusedNews('the signature does not verify');
     }

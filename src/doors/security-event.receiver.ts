@@ -88,7 +88,7 @@ export class SecurityEventReceiver {
 async function judgeSignature(token: JwsToken, { keys, options }: Transmitter): Promise<void> {
   const { header, signingInput, signature } = token;
   const alg = judgeSetHeader(header, options);
-  const key = await keys.find(header['kid'] as string | undefined, alg);
+  const key = await keys.findForGood(header['kid'] as string | undefined, alg);
   if (!key.verifies(alg, signingInput, signature)) {
     throw new SetRefusal('invalid_key', 'the signature does not verify');
   }

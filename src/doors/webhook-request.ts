@@ -30,7 +30,12 @@ export function isAuthentic(
 export function isOversized({ headers, body }: HttpRequest, maxBytes: number): boolean {
   const declared = headers['content-length'];
   if (declared !== undefined) return Number(declared) > maxBytes;
-  return Buffer.byteLength(JSON.stringify(body) ?? '') > maxBytes;
+  try {
+    return Buffer.byteLength(JSON.stringify(body) ?? '') > maxBytes;
+  } catch {
+    // Nested more deeply than can be written, which a parser may read all the same.
+    return true;
+  }
 }
 
 /** Whether it is one of the two content types that GenAuth can be set to. */

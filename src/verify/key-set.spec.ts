@@ -199,6 +199,20 @@ describe('KeySet, fetching', () => {
     expect(world.fetches).toBe(1 + 2);
   });
 
+  it('does not say for good during the pause that a key is not published', async () => {
+    const world = new World();
+    const outcome = () =>
+      world.keys.findForGood('b', 'EdDSA').then(
+        ({ kid }) => kid,
+        ({ reason }: TokenError | GenAuthUnavailableError) => reason,
+      );
+    expect(await Promise.all([outcome(), outcome()])).toEqual(['unknown_key', 'unknown_key']);
+    world.published = [A, B];
+    expect(await outcome()).toBe('keys_stale');
+    world.clock.advance(COOLDOWN);
+    expect(await outcome()).toBe('b');
+  });
+
   it('leaves a dead endpoint alone during the pause, while known keys go on verifying', async () => {
     const world = new World();
     const known = await world.find('a');

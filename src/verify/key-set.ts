@@ -67,6 +67,21 @@ export class KeySet {
     throw new TokenError('unknown_key', "no published key has this 'kid' and suits 'alg'");
   }
 
+  /**
+   * As `find`, for a message whose refusal is final. During the pause that somebody else's unknown key has
+   * caused, nobody can say that a key is not published: it may be a new one.
+   */
+  async findForGood(kid: string | undefined, alg: string): Promise<SigningKey> {
+    const before = this.#keys;
+    try {
+      return await this.find(kid, alg);
+    } catch (error) {
+      const isUnknown = error instanceof TokenError && error.reason === 'unknown_key';
+      if (!isUnknown || this.#keys !== before) throw error;
+      throw this.#stale('an unknown key, and it is too early for another fetch');
+    }
+  }
+
   /** As `find`, from what is known now. @throws {TokenError} more than one key fits */
   peek(kid: string | undefined, alg: string): SigningKey | undefined {
     if (this.tooOld) return undefined;

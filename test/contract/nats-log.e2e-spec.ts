@@ -318,6 +318,18 @@ describeWithNats('A log that is not the one that was read', () => {
   });
 });
 
+describeWithNats('A server that takes no large messages', () => {
+  it('acknowledges many facts at once, and what comes behind them', async () => {
+    server = await NatsServer.start('max_payload: 64KB');
+    const log = logWith();
+    await log.start(plainContext());
+    const facts = Array.from({ length: 2_000 }, () => tombstone());
+    await Promise.all([log.append(facts), log.append([tombstone()])]);
+    const known = launch(logWith());
+    await eventually(() => facts.every(({ key }) => known.has(key)), LONG_MS);
+  });
+});
+
 describeWithNats('The rights that a user of NATS needs', () => {
   const login = { user: 'app', pass: 'right' };
 

@@ -169,6 +169,21 @@ describe('A logout token', () => {
     expect(await app.statusOf(token)).toBe(401);
   });
 
+  it('is to come again when its key is new, and a stranger has just named an unknown one', async () => {
+    const app = await start();
+    const token = signIn('ada');
+    expect(await app.statusOf(token)).toBe(200);
+    expect(await app.statusOf(scene.genauth.token({}, { kid: 'never-published' }))).toBe(401);
+    scene.genauth.application.keys.add('ES256');
+    scene.clock.advance(1_000);
+    const logout = `logout_token=${scene.genauth.logoutToken({ sub: 'ada' })}`;
+    expect((await post(app, logout)).status).toBe(503);
+    scene.clock.advance(MINUTE);
+    expect((await post(app, logout)).status).toBe(200);
+    expect(await app.statusOf(token)).toBe(401);
+    expect(watch.outcomes).toEqual(['unavailable', 'taken']);
+  });
+
   it('may name a configured audience: another client, whose tokens are accepted here', async () => {
     const app = await start({}, {}, { audience: ['web', 'api'] });
     const token = scene.genauth.signIn({ sub: 'ada', claims: { aud: 'web' } }).access_token;

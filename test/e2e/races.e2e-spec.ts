@@ -364,3 +364,44 @@ describe('a revocation while GenAuth keeps its answer back', () => {
     return cache.get(cache.keyOf(text)) !== undefined;
   }
 });
+
+describe('a token that dies while GenAuth keeps its answer back', () => {
+  let scene: Scene;
+  let app: GuardedApp;
+  beforeEach(async () => {
+    scene = await Scene.set();
+    app = await scene.start();
+  });
+  afterEach(() => scene.close());
+
+  /** Why the token is refused to a caller of `verify` that wanted GenAuth's word, after `meanwhile`. */
+  async function reasonAfter(token: string, meanwhile: () => Promise<void>): Promise<unknown> {
+    await app.tokens.verify(token);
+    const word = scene.genauth.hold('introspection');
+    const reason = app.tokens.verify(token, { maxAge: 0 }).then(
+      () => undefined,
+      (error: unknown) => (error as { reason?: unknown }).reason,
+    );
+    await word.arrived;
+    await meanwhile();
+    word.release();
+    return reason;
+  }
+
+  it('is refused when it has expired', async () => {
+    const exp = Math.floor(scene.clock.now() / 1_000) + 10;
+    const { access_token } = scene.genauth.signIn({ claims: { exp } });
+    const meanwhile = () => Promise.resolve(scene.clock.advance(60_000));
+    expect(await reasonAfter(access_token, meanwhile)).toBe('expired');
+  });
+
+  it('is refused when its key was withdrawn', async () => {
+    const { access_token } = scene.genauth.signIn();
+    scene.clock.advance(1_000);
+    const reason = reasonAfter(access_token, async () => {
+      scene.genauth.application.keys.replace('ES256');
+      await app.tokens.verify(scene.genauth.signIn().access_token);
+    });
+    expect(await reason).toBe('unknown_key');
+  });
+});

@@ -33,11 +33,15 @@ describe('A poll for security event tokens', () => {
 
   const start = (
     poll: Partial<PollOptions> = {},
-    { door, log }: { door?: Partial<TransmitterOptions>; log?: ControlledLog } = {},
+    {
+      door,
+      log,
+      cooldown = 1_000,
+    }: { door?: Partial<TransmitterOptions>; log?: ControlledLog; cooldown?: number } = {},
   ): Promise<NestApp> =>
     scene.start({
       extras: { path: false },
-      module: { keys: { cooldown: 1_000 }, ...(log && { revocation: { log } }) },
+      module: { keys: { cooldown }, ...(log && { revocation: { log } }) },
       door: {
         ...door,
         poll: { endpoint: scene.transmitter.pollEndpoint, authorization: SECRET, ...poll },
@@ -99,6 +103,18 @@ describe('A poll for security event tokens', () => {
     await inTime('it is acknowledged', () => scene.transmitter.acknowledged.includes(jti));
     expect(log.appended.map(({ kind }) => kind)).toEqual(['subject', 'message']);
     expect(scene.transmitter.acknowledged).toEqual([jti]);
+  });
+
+  it('takes a SET under a new key, although one of an unknown key came just before', async () => {
+    const app = await start({}, { cooldown: 60_000 });
+    const token = olderToken('ada');
+    const junk = scene.transmitter.queue(disable('bob', { header: { kid: 'never-published' } }));
+    await inTime('it is refused', () => scene.transmitter.refused.has(junk));
+    scene.transmitter.keys.add('ES256');
+    const jti = scene.transmitter.queue(disable('ada'));
+    await inTime('it is acknowledged', () => scene.transmitter.acknowledged.includes(jti));
+    expect([...scene.transmitter.refused.keys()]).toEqual([junk]);
+    expect(await statusOf(app, token)).toBe(401);
   });
 
   it('is not slowed down by a SET that fails each time', async () => {

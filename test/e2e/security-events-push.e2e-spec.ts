@@ -332,6 +332,8 @@ describe.each(platforms)('A pushed security event token (%s)', (platform) => {
     const names = ['genauth:news', 'genauth:alarm', 'genauth:refusal', 'genauth:revocation'];
     for (const name of names) subscribe(name, note);
     const user = scene.user(secret);
+    // Past the pause of the unknown keys before.
+    scene.clock.advance(60_000);
     const answers = [
       await push(scene.transmitter.set({ 'account-disabled': {} }, { subject: user })),
       await push(scene.transmitter.set({ [secret]: {} }, { subject: user })),

@@ -405,6 +405,15 @@ describe.each(platforms)('On %s, an event', (platform) => {
     expect((await send(app, 'kick', { users: ['ada'] })).status).toBe(200);
   });
 
+  it('nested without measure is refused, without a declared length too', async () => {
+    const app = await start({ platform });
+    const deep = `{"eventName":"kick","data":${'['.repeat(40_000)}${']'.repeat(40_000)}}`;
+    const headers = { 'content-type': 'application/json', 'x-authing-token': SECRET };
+    const init = { method: 'POST', body: new Blob([deep]).stream(), headers, duplex: 'half' };
+    expect((await fetch(app.at('hooks/genauth'), init as RequestInit)).status).toBe(413);
+    expect((await post(app, deep, 'application/json')).status).toBe(400);
+  });
+
   it('changes no prototype', async () => {
     const app = await start({ platform });
     const form =

@@ -200,8 +200,8 @@ export const proverMutants: readonly Mutant[] = [
     patches: [
       {
         file: `${REDIS}/prover.ts`,
-        find: "this.healer.schedule(isFar ? 'all' : 'recent', this.#cursor);",
-        replace: 'if (isFar) this.#cursor = BEGINNING;',
+        find: "this.healer.schedule(isFar || isLate ? 'all' : 'recent', this.#cursor);",
+        replace: 'if (isFar || isLate) this.#cursor = BEGINNING;',
       },
     ],
     ...PROVER,

@@ -3,7 +3,7 @@ import type { Revocation } from '../../core/revocation.js';
 import type { FleetSetup } from './fleet-setup.js';
 import { Pause } from './pause.js';
 
-/** Entries that are written at once. */
+/** Entries that are written at once: a server takes no message of any size, nor any number in time. */
 const MOST_AT_ONCE = 256;
 /** Facts that wait to be written; beyond, the index alone keeps them until the log is healed. */
 const MOST_WAITING = 100_000;
@@ -43,6 +43,8 @@ interface Consignment extends Parcel {
 }
 
 const STOPPED = 'the log was stopped';
+/** Of a part that nobody waits for. */
+const UNATTENDED = { done: () => {}, failed: () => {} } as const;
 
 /** What an appender reports. */
 export interface AppenderListener {
@@ -128,7 +130,13 @@ export class Appender {
     this.#waitingFacts += facts.length;
     const lives = facts.map(({ keepUntilAt }) => keepUntilAt);
     const dueUntilAt = lives.reduce((most, one) => Math.max(most, one), errand?.dueUntilAt ?? 0);
-    this.#waiting.push({ facts, errand, dueUntilAt, done, failed });
+    // What was put in before is written before, so the last part speaks for all of them.
+    const end = Math.max(0, Math.ceil(facts.length / MOST_AT_ONCE) - 1) * MOST_AT_ONCE;
+    for (let at = 0; at < end; at += MOST_AT_ONCE) {
+      const part = facts.slice(at, at + MOST_AT_ONCE);
+      this.#waiting.push({ facts: part, errand: undefined, dueUntilAt, ...UNATTENDED });
+    }
+    this.#waiting.push({ facts: facts.slice(end), errand, dueUntilAt, done, failed });
     void this.#write();
   }
 

@@ -60,6 +60,20 @@ describe('Appender', () => {
     expect(count('EXEC')).toBe(2);
   });
 
+  it('writes what is too much for one transaction in several, and acknowledges it as a whole', async () => {
+    const appender = appenderOf();
+    const sizes: number[] = [];
+    server.answer = ([name]) => {
+      if (name === 'MULTI') sizes.push(0);
+      if (name === 'XADD') sizes.push((sizes.pop() ?? 0) + 1);
+      return undefined;
+    };
+    const facts = Array.from({ length: 600 }, () => fact());
+    await appender.append(facts);
+    expect(written).toEqual(facts);
+    expect(sizes).toEqual([256, 256, 88]);
+  });
+
   it('does not take for written what was refused inside a transaction', async () => {
     const appender = appenderOf();
     server.answer = ([name]) => (name === 'EXEC' ? [new Error('OOM'), ''] : undefined);

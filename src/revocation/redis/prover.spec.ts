@@ -166,6 +166,25 @@ describe('Prover', () => {
     expect(givenBack.map(({ key }) => key)).toEqual([lost.key]);
   });
 
+  it('gives back what another master lacks, though none could be reached for longer than the overlap', async () => {
+    const { prover, link, givenBack, heal } = scene();
+    await prover.prove();
+    const next = server.another();
+    next.data = server.node.data.copy();
+    next.promote();
+    const lost = fact();
+    add(lost);
+    await prover.prove();
+    await server.pass(2 * OVERLAP);
+    // The first revocation under the new master.
+    add(fact(), next);
+    server.leadTo(next);
+    link.drop();
+    await prover.prove();
+    await heal();
+    expect(givenBack.map(({ key }) => key)).toEqual([lost.key]);
+  });
+
   it('gives back everything to a log with another beginning, however long that has become', async () => {
     const { prover, lease, taken, givenBack, heal } = scene();
     await prover.prove();

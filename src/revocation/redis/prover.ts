@@ -23,6 +23,8 @@ export class Prover {
   #genesis: string | undefined;
   #replicationId: string | undefined;
   #added = 0;
+  /** When this process was last current. Monotonic. */
+  #provenAt = -Infinity;
   /** When the log that is read was begun, by the server's clock; 0 before its marker was read. */
   #begunAt = 0;
   /** Under which master. */
@@ -53,6 +55,7 @@ export class Prover {
       else if (this.#isRewound(state)) this.#rewind(state);
       else if (!this.#isBegun(state)) await this.#begin(state);
       else if (this.#advance(state)) {
+        this.#provenAt = sent.mono;
         this.lease.renew(sent, this.#coveredSince(state) + aheadMs);
         return;
       }
@@ -136,13 +139,15 @@ export class Prover {
   }
 
   #rewind({ replicationId, stream }: ServerState): void {
-    const { overlapMs } = this.setup;
+    const { overlapMs, clock } = this.setup;
     const isFar = instantOfId(stream.lastId) < instantOfId(this.#cursor) - overlapMs;
+    // What was read before a long outage is no longer among the facts of the last minutes.
+    const isLate = clock.mono() - this.#provenAt > overlapMs / 2;
     const from = isEarlier(stream.lastId, this.#cursor) ? stream.lastId : this.#cursor;
     this.#cursor = `${Math.max(0, instantOfId(from) - overlapMs)}-0`;
     this.#replicationId = replicationId;
     this.#added = stream.added;
-    this.healer.schedule(isFar ? 'all' : 'recent', this.#cursor);
+    this.healer.schedule(isFar || isLate ? 'all' : 'recent', this.#cursor);
     publishAlarm({ alarm: 'log_rewound', detail: 'another server took over the revocation log' });
   }
 
