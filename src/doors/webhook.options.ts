@@ -1,9 +1,8 @@
-import { hash } from 'node:crypto';
-
 import { GenAuthOptionsError } from '../core/errors.js';
 import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
 import type { EventCut } from './event-cuts.js';
+import { digestOf } from './shared-secret.js';
 
 /** Where GenAuth and Authing were seen to put the secret. */
 const SECRET_HEADERS = [
@@ -87,7 +86,7 @@ function readSecrets(read: OptionReader, faults: string[]): readonly Buffer[] {
       `secret must have at least ${SHORTEST_SECRET} characters, and no white space around it`,
     );
   }
-  return Object.freeze(secrets.map((secret) => hash('sha256', secret, 'buffer')));
+  return Object.freeze(secrets.map(digestOf));
 }
 
 function readHeaders(read: OptionReader, faults: string[]): readonly string[] {
