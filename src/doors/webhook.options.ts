@@ -1,5 +1,4 @@
 import { GenAuthOptionsError } from '../core/errors.js';
-import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
 import type { EventCut } from './event-cuts.js';
 import { digestOf } from './shared-secret.js';
@@ -62,8 +61,7 @@ export abstract class ResolvedWebhook {
 /** @throws {GenAuthOptionsError} with one sentence for each option at fault */
 export function resolveWebhook(options: GenAuthWebhookOptions): ResolvedWebhook {
   const faults: string[] = [];
-  if (!isJsonObject(options)) faults.push('the options must be an object');
-  const read = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
+  const read = OptionReader.of(options, faults);
   const resolved = {
     secrets: readSecrets(read, faults),
     headers: readHeaders(read, faults),
