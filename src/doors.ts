@@ -3,7 +3,7 @@ export type { JsonObject } from './core/json.js';
 export type { DoorSource } from './core/revocation.js';
 export {
   BackchannelLogoutModule,
-  type BackchannelLogoutAsyncOptions,
+  type BackchannelLogoutModuleAsyncOptions,
 } from './doors/backchannel-logout.module.js';
 export type {
   BackchannelLogoutOptions,
@@ -13,7 +13,7 @@ export type { DoorExtras } from './doors/door-extras.js';
 export type { EventCut } from './doors/event-cuts.js';
 export {
   GenAuthWebhookModule,
-  type GenAuthWebhookAsyncOptions,
+  type GenAuthWebhookModuleAsyncOptions,
 } from './doors/genauth-webhook.module.js';
 export type {
   GenAuthWebhookOptions,

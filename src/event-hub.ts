@@ -1,3 +1,4 @@
+export type { JsonObject } from './core/json.js';
 export type { EventCut } from './doors/event-cuts.js';
 export {
   EventHubModule,

@@ -33,7 +33,7 @@ export type RevocationAnswer =
   { readonly is: 'confirmed' | 'unsupported' } | { readonly is: 'refused'; readonly code: string };
 
 /**
- * Everything this library asks GenAuth, and the only place that speaks HTTP to the outside.
+ * Everything this library asks GenAuth over HTTP.
  *
  * Only configured URLs are called, redirects are not followed, each exchange ends within `timeout` and
  * within 1 MiB of decompressed body. Errors never carry what was sent.

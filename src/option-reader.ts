@@ -18,6 +18,13 @@ export class OptionReader {
     this.#options = options as JsonObject;
   }
 
+  /** Of an application's own options, whatever they are. */
+  static of(options: unknown, faults: string[]): OptionReader {
+    if (isJsonObject(options)) return new OptionReader(options, '', faults);
+    faults.push('the options must be an object');
+    return new OptionReader({}, '', faults);
+  }
+
   has(name: string): boolean {
     return this.#take(name) !== undefined;
   }

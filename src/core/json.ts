@@ -30,6 +30,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether it can name something: a string that is not empty. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
 // Outside of strings, valid JSON has exactly one colon for each member.
 function writtenMembers(text: string): number {
   let members = 0;

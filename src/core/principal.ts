@@ -1,5 +1,5 @@
 import { TokenError } from './errors.js';
-import type { JsonObject } from './json.js';
+import { isName, type JsonObject } from './json.js';
 import { SharedLists } from './shared-lists.js';
 
 /**
@@ -92,8 +92,8 @@ const MOST_AUDIENCES = 64;
 
 function audienceOf(claims: JsonObject): readonly string[] {
   const { aud = [] } = claims;
-  if (isText(aud)) return AUDIENCES.of(aud);
-  if (!Array.isArray(aud) || aud.length > MOST_AUDIENCES || !aud.every(isText)) {
+  if (isName(aud)) return AUDIENCES.of(aud);
+  if (!Array.isArray(aud) || aud.length > MOST_AUDIENCES || !aud.every(isName)) {
     throw wrongType('aud');
   }
   return Object.freeze(aud as string[]);
@@ -103,7 +103,7 @@ function text(claims: JsonObject, name: string): string | undefined {
   const value = claims[name];
   if (value === undefined) return undefined;
   // An empty `scope` is a legitimate way to say "none"; an empty name of anything is not.
-  if (isText(value) || (name === 'scope' && value === '')) return value;
+  if (isName(value) || (name === 'scope' && value === '')) return value;
   throw wrongType(name);
 }
 
@@ -130,10 +130,6 @@ function required<T>(
   const value = read(claims, name);
   if (value === undefined) throw new TokenError('claim_missing', `the claim '${name}' is required`);
   return value;
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }
 
 function wrongType(name: string): TokenError {

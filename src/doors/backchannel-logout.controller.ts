@@ -2,14 +2,13 @@ import { Controller, HttpCode, HttpException, HttpStatus, Post, Req, Res } from 
 
 import { publishNews } from '../core/channels.js';
 import { TokenError } from '../core/errors.js';
-import { isJsonObject } from '../core/json.js';
+import { isJsonObject, isName } from '../core/json.js';
 import type { HttpRequest } from '../http/bearer.js';
 import { Intake } from '../intake.js';
 import { LogoutTokenVerifier } from './logout-token.verifier.js';
+import { FORM, mediaTypeOf } from './raw-body.js';
 import { RefusedNews } from './refused-news.js';
 import { answering, type DoorResponse } from './route.js';
-
-const FORM = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
 
 /** Takes logout tokens (OIDC Back-Channel Logout 1.0 §2.5) and answers as §2.8 wants it. */
 @Controller()
@@ -43,10 +42,11 @@ export class BackchannelLogoutController {
   }
 }
 
-function logoutTokenIn({ headers, body }: HttpRequest): string {
-  const isForm = FORM.test(String(headers['content-type']));
+function logoutTokenIn(request: HttpRequest): string {
+  const { body } = request;
+  const isForm = mediaTypeOf(request) === FORM;
   const token = isForm && isJsonObject(body) ? body['logout_token'] : undefined;
-  if (typeof token === 'string' && token !== '') return token;
+  if (isName(token)) return token;
   const expected = 'a form with one logout_token is expected';
   throw new RefusedNews(expected, expected);
 }

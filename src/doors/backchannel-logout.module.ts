@@ -15,7 +15,7 @@ import { type DoorExtras, withRoute } from './door-extras.js';
 import { LogoutTokenVerifier } from './logout-token.verifier.js';
 
 /** Options of `forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`. */
-export type BackchannelLogoutAsyncOptions = ConfigurableModuleAsyncOptions<
+export type BackchannelLogoutModuleAsyncOptions = ConfigurableModuleAsyncOptions<
   BackchannelLogoutOptions,
   'createBackchannelLogoutOptions'
 > &
@@ -54,11 +54,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
 export class BackchannelLogoutModule extends ConfigurableModuleClass {
   /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */
   static override forRoot(options: BackchannelLogoutOptions & DoorExtras = {}): DynamicModule {
-    return super.forRoot(options);
+    // A copy: what is no object at all becomes a fault as well, named at start.
+    return super.forRoot({ ...options });
   }
 
   /** As `forRoot`, with options that are made later. @throws {GenAuthOptionsError} when the application starts */
-  static override forRootAsync(options: BackchannelLogoutAsyncOptions): DynamicModule {
+  static override forRootAsync(options: BackchannelLogoutModuleAsyncOptions): DynamicModule {
     return super.forRootAsync(options);
   }
 }

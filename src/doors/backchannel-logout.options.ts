@@ -1,5 +1,4 @@
 import { GenAuthOptionsError } from '../core/errors.js';
-import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
 
 /** Options of `BackchannelLogoutModule`. Durations are milliseconds. */
@@ -32,8 +31,7 @@ export function resolveBackchannelLogout(
   options: BackchannelLogoutOptions,
 ): ResolvedBackchannelLogout {
   const faults: string[] = [];
-  if (!isJsonObject(options)) faults.push('the options must be an object');
-  const read = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
+  const read = OptionReader.of(options, faults);
   const resolved = {
     maxAgeMs: read.integer('maxAge', 300_000, 1_000, 3_600_000),
     sessionless: read.oneOf('sessionless', ['revoke', 'keep'] as const, 'revoke'),

@@ -22,8 +22,15 @@ export function withRoute(
     throw new GenAuthOptionsError([fault], definition.module.name);
   }
   return {
-    ...definition,
-    imports: [...(definition.imports ?? []), ...imports],
+    ...withImports(definition, { imports }),
     controllers: [controllerAt(path, controller)],
   };
+}
+
+/** A module beside others. */
+export function withImports(
+  definition: DynamicModule,
+  { imports = [] }: Pick<DoorExtras, 'imports'>,
+): DynamicModule {
+  return { ...definition, imports: [...new Set([...(definition.imports ?? []), ...imports])] };
 }

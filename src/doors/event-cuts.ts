@@ -1,8 +1,7 @@
-import { isJsonObject } from '../core/json.js';
+import { isJsonObject, isName } from '../core/json.js';
 import type { Target } from '../core/revocation.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { NewsCut } from '../intake.js';
-import { isName } from './name.js';
 
 /**
  * What an event says is dead, of everything that was issued up to now: a user's tokens, all of them or those of

@@ -6,6 +6,7 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 
+import { withImports } from './door-extras.js';
 import {
   type EventHubOptions,
   ResolvedEventHubOptions,
@@ -29,10 +30,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   new ConfigurableModuleBuilder<EventHubOptions>({ moduleName: 'EventHub' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createEventHubOptions')
-    .setExtras<EventHubModuleExtras>({ imports: [] }, (definition, { imports = [] }) => ({
-      ...definition,
-      imports: [...new Set([...(definition.imports ?? []), ...imports])],
-    }))
+    .setExtras<EventHubModuleExtras>({ imports: [] }, withImports)
     .build();
 
 /**

@@ -73,8 +73,7 @@ export abstract class ResolvedEventHubOptions {
 /** @throws {GenAuthOptionsError} with one sentence for each option at fault */
 export function resolveEventHubOptions(options: EventHubOptions): ResolvedEventHubOptions {
   const faults: string[] = [];
-  if (!isJsonObject(options)) faults.push('the options must be an object');
-  const read = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
+  const read = OptionReader.of(options, faults);
   const reconnect = read.group('reconnect');
   const resolved = {
     accessKeyId: read.text('accessKeyId'),

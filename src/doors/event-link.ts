@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 
 import type { Clock } from '../core/clock.js';
-import { type Pauses, pauseAfter } from './pause.js';
+import { type Pauses, pauseAfter } from './back-off.js';
 
 /** Larger messages end the connection (RFC 6455 §7.4.1, 1009), and count as a gap. */
 const MOST_BYTES = 1024 * 1024;

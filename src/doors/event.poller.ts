@@ -1,14 +1,15 @@
 import { publishNews } from '../core/channels.js';
 import type { Clock } from '../core/clock.js';
 import { GenAuthError } from '../core/errors.js';
-import { Pause } from '../revocation/fleet/pause.js';
+import { Pause } from '../core/pause.js';
+import { pauseAfter } from './back-off.js';
 import type { SecurityEventReceiver } from './security-event.receiver.js';
 import type { ResolvedPoll } from './security-events.options.js';
 import { SetRefusal } from './set-refusal.js';
 import type { Transmitter } from './transmitter.js';
 import type { PollRequest, TransmitterClient } from './transmitter.client.js';
 
-const FIRST_BACKOFF_MS = 1_000;
+const MIN_PAUSE_MS = 1_000;
 
 /** What the transmitter is told with the next exchange: of the SETs in the last answer, and of no others. */
 type Report = Pick<PollRequest, 'ack' | 'setErrs'>;
@@ -59,8 +60,10 @@ export class EventPoller {
       failures = outcome === 'failed' ? failures + 1 : 0;
       // With news the transmitter is told at once, and may have more.
       if (outcome === 'news') continue;
-      const { intervalMs } = this.poll;
-      const rest = failures ? this.#backoff(failures) : begunAt + intervalMs - this.clock.mono();
+      const { intervalMs, maxBackoffMs: maxPauseMs } = this.poll;
+      const rest = failures
+        ? pauseAfter(failures - 1, { minPauseMs: MIN_PAUSE_MS, maxPauseMs })
+        : begunAt + intervalMs - this.clock.mono();
       if (rest > 0) await this.#pause.rest(rest);
     }
   }
@@ -95,15 +98,6 @@ export class EventPoller {
       publishNews({ source: 'securityEvent', outcome: 'unavailable', detail });
       return 'failed';
     }
-  }
-
-  /** Doubles with every failure; half of it is chance, so that a fleet does not come back as one. */
-  #backoff(failures: number): number {
-    const most = Math.min(
-      this.poll.maxBackoffMs,
-      FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 20),
-    );
-    return most * (0.5 + Math.random() / 2);
   }
 }
 

@@ -10,7 +10,7 @@ import { type GenAuthWebhookOptions, ResolvedWebhook, resolveWebhook } from './w
 import { type DoorExtras, withRoute } from './door-extras.js';
 
 /** Options of `forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`. */
-export type GenAuthWebhookAsyncOptions = ConfigurableModuleAsyncOptions<
+export type GenAuthWebhookModuleAsyncOptions = ConfigurableModuleAsyncOptions<
   GenAuthWebhookOptions,
   'createGenAuthWebhookOptions'
 > &
@@ -48,11 +48,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
 export class GenAuthWebhookModule extends ConfigurableModuleClass {
   /** @throws {GenAuthOptionsError} when the application starts, with every fault in the options */
   static override forRoot(options: GenAuthWebhookOptions & DoorExtras): DynamicModule {
-    return super.forRoot(options);
+    // A copy: what is no object at all becomes a fault as well, named at start.
+    return super.forRoot({ ...options });
   }
 
   /** As `forRoot`, with options that are made later. @throws {GenAuthOptionsError} when the application starts */
-  static override forRootAsync(options: GenAuthWebhookAsyncOptions): DynamicModule {
+  static override forRootAsync(options: GenAuthWebhookModuleAsyncOptions): DynamicModule {
     return super.forRootAsync(options);
   }
 }

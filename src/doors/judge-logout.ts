@@ -1,10 +1,9 @@
-import { isJsonObject, type JsonObject } from '../core/json.js';
+import { isJsonObject, isName, type JsonObject } from '../core/json.js';
 import { instantOf } from '../core/principal.js';
 import { NO_SESSION, type Target } from '../core/revocation.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { News } from '../intake.js';
 import type { ResolvedBackchannelLogout } from './backchannel-logout.options.js';
-import { isName } from './name.js';
 import { RefusedNews } from './refused-news.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../core/json.js';
+import { isJsonObject, isName, type JsonObject } from '../core/json.js';
 import { instantOf } from '../core/principal.js';
 import { judgeHeader } from '../verify/claims.js';
 import type { ResolvedTransmitter } from './security-events.options.js';
@@ -57,7 +57,7 @@ export function judgeClaims(
 ): SecurityEventToken {
   judgeAudience(claims['aud'], audiences);
   const { jti, sub, sub_id: subject } = claims;
-  if (typeof jti !== 'string' || jti === '') throw malformed("'jti' must be a string");
+  if (!isName(jti)) throw malformed("'jti' must be a string");
   if (sub !== undefined) throw malformed("'sub' has no place in a SET: use 'sub_id'");
   if (subject !== undefined && !isJsonObject(subject)) {
     throw malformed("'sub_id' must be an object");

@@ -1,6 +1,5 @@
-import { isJsonObject, type JsonObject } from '../core/json.js';
+import { isJsonObject, isName, type JsonObject } from '../core/json.js';
 import type { EventCut } from './event-cuts.js';
-import { isName } from './name.js';
 
 /** An event as GenAuth tells it. Nothing in it was checked. */
 export interface UserEvent {

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import { RevocationError } from '../core/errors.js';
 import type { DoorSource } from '../core/revocation.js';
 import type { Intake, NewsCut } from '../intake.js';
-import { type Pauses, pauseAfter } from './pause.js';
+import { type Pauses, pauseAfter } from './back-off.js';
 
 /** Cuts that may wait to be made durable, of all messages together. */
 export const MOST_WAITING = 10_000;

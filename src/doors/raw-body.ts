@@ -28,8 +28,11 @@ export function leaveUnread(server: HttpServer | undefined, type: string): void 
   fastify.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
 }
 
+/** How a form is written. */
+export const FORM = 'application/x-www-form-urlencoded';
+
 /** The media type of the body, without parameters. */
-export function mediaTypeOf({ headers }: RawRequest): string {
+export function mediaTypeOf({ headers }: Pick<RawRequest, 'headers'>): string {
   const [type = ''] = String(headers['content-type'] ?? '').split(';', 1);
   return type.trim().toLowerCase();
 }

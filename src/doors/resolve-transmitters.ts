@@ -1,5 +1,4 @@
 import { GenAuthOptionsError } from '../core/errors.js';
-import { isJsonObject } from '../core/json.js';
 import {
   type ResolvedApplication,
   type ResolvedOptions,
@@ -29,7 +28,7 @@ export function resolveTransmitters(
   shared: ResolvedOptions,
 ): readonly ResolvedTransmitter[] {
   const faults: string[] = [];
-  const flat = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
+  const flat = OptionReader.of(options, faults);
   const several = flat.list('transmitters');
   const resolved = several
     ? several.map((_, place) => {

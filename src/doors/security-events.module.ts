@@ -8,7 +8,7 @@ import {
 import { Clock } from '../core/clock.js';
 import { ResolvedOptions } from '../genauth.options.js';
 import { HttpSender } from '../genauth.request.js';
-import { type DoorExtras, withRoute } from './door-extras.js';
+import { type DoorExtras, withImports, withRoute } from './door-extras.js';
 import { EventPollers } from './event-pollers.js';
 import { SecurityEventReceiver } from './security-event.receiver.js';
 import { SecurityEventsController } from './security-events.controller.js';
@@ -38,9 +38,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     .setFactoryMethodName('createSecurityEventsOptions')
     .setExtras<SecurityEventsModuleExtras>(
       { path: 'security-events', imports: [] },
-      (definition, { path = 'security-events', imports = [] }) =>
+      (definition, { path = 'security-events', imports }) =>
         path === false
-          ? { ...definition, imports: [...(definition.imports ?? []), ...imports] }
+          ? withImports(definition, { imports })
           : withRoute(definition, { path, imports }, SecurityEventsController),
     )
     .build();
@@ -79,6 +79,7 @@ export class SecurityEventsModule extends ConfigurableModuleClass {
   static override forRoot(
     options: SecurityEventsOptions & SecurityEventsModuleExtras,
   ): DynamicModule {
+    // A copy: what is no object at all becomes a fault as well, named at start.
     return super.forRoot({ ...options });
   }
 

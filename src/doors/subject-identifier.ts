@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../core/json.js';
+import { isJsonObject, isName, type JsonObject } from '../core/json.js';
 
 /** RFC 9493 §3.2.8 sets no limit; all of them are about one subject. */
 const MOST_ALIASES = 16;
@@ -77,18 +77,14 @@ async function simpleNames(identifier: JsonObject, lookUp: SubjectLookup): Promi
 async function simpleName(identifier: JsonObject, lookUp: SubjectLookup): Promise<Named[]> {
   const { iss, sub, id } = identifier;
   const format = formatOf(identifier);
-  if (format === 'iss_sub') return isText(iss) && isText(sub) ? [{ issuer: iss, id: sub }] : [];
-  if (format === 'opaque') return isText(id) ? [{ issuer: undefined, id }] : [];
+  if (format === 'iss_sub') return isName(iss) && isName(sub) ? [{ issuer: iss, id: sub }] : [];
+  if (format === 'opaque') return isName(id) ? [{ issuer: undefined, id }] : [];
   const found = await lookUp(identifier);
-  return isText(found) ? [{ issuer: undefined, id: found }] : [];
+  return isName(found) ? [{ issuer: undefined, id: found }] : [];
 }
 
 /** `subject_type` with dashes is what transmitters wrote before RFC 9493. */
 function formatOf({ format, subject_type: older }: JsonObject): string {
   const name = format ?? older;
   return typeof name === 'string' ? name.replaceAll('-', '_') : '';
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }

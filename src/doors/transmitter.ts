@@ -1,5 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-
 import type { Clock } from '../core/clock.js';
 import { GenAuthUnavailableError } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
@@ -10,6 +8,7 @@ import { KeySet, type KeySetTimes } from '../verify/key-set.js';
 import { effectOf } from './event-effects.js';
 import type { SecurityEvent } from './judge-set.js';
 import type { EventEffect, ResolvedTransmitter } from './security-events.options.js';
+import { digestOf, isOneOf } from './shared-secret.js';
 import { type Mention, mentionsIn } from './subject-identifier.js';
 
 /** A configured transmitter: its keys, and what its words mean for our applications. */
@@ -28,7 +27,7 @@ export class Transmitter {
   /** Whether this is what it was told to send as `Authorization`. In constant time. */
   isAuthorizedBy(header: string | undefined): boolean {
     const { authorization } = this.options;
-    return authorization === undefined || isSame(authorization, header ?? '');
+    return authorization === undefined || isOneOf([digestOf(authorization)], header ?? '');
   }
 
   /**
@@ -89,9 +88,4 @@ export class Transmitter {
       cancel();
     }
   }
-}
-
-function isSame(expected: string, given: string): boolean {
-  const [one, other] = [expected, given].map((text) => createHash('sha256').update(text).digest());
-  return timingSafeEqual(one as Buffer, other as Buffer);
 }

@@ -13,12 +13,12 @@ import {
 } from '@nestjs/common';
 
 import { publishAlarm, publishNews } from '../core/channels.js';
+import { isName } from '../core/json.js';
 import { ResolvedOptions } from '../genauth.options.js';
 import type { HttpRequest } from '../http/bearer.js';
 import { Intake, type News, type NewsCut } from '../intake.js';
 import { MOST_CUTS, newsCutsOf } from './event-cuts.js';
 import { judgeUserEvent, type UserEvent } from './judge-user-event.js';
-import { isName } from './name.js';
 import { RefusedNews } from './refused-news.js';
 import { answering, type DoorResponse } from './route.js';
 import { isAuthentic, isOversized, isReadable, payloadOf } from './webhook-request.js';

@@ -1,9 +1,7 @@
-import { hash } from 'node:crypto';
-
 import { GenAuthOptionsError } from '../core/errors.js';
-import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
 import type { EventCut } from './event-cuts.js';
+import { digestOf } from './shared-secret.js';
 
 /** Where GenAuth and Authing were seen to put the secret. */
 const SECRET_HEADERS = [
@@ -63,8 +61,7 @@ export abstract class ResolvedWebhook {
 /** @throws {GenAuthOptionsError} with one sentence for each option at fault */
 export function resolveWebhook(options: GenAuthWebhookOptions): ResolvedWebhook {
   const faults: string[] = [];
-  if (!isJsonObject(options)) faults.push('the options must be an object');
-  const read = new OptionReader(isJsonObject(options) ? options : {}, '', faults);
+  const read = OptionReader.of(options, faults);
   const resolved = {
     secrets: readSecrets(read, faults),
     headers: readHeaders(read, faults),
@@ -87,7 +84,7 @@ function readSecrets(read: OptionReader, faults: string[]): readonly Buffer[] {
       `secret must have at least ${SHORTEST_SECRET} characters, and no white space around it`,
     );
   }
-  return Object.freeze(secrets.map((secret) => hash('sha256', secret, 'buffer')));
+  return Object.freeze(secrets.map(digestOf));
 }
 
 function readHeaders(read: OptionReader, faults: string[]): readonly string[] {

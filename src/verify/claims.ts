@@ -1,5 +1,5 @@
 import { TokenError, type TokenRefusal } from '../core/errors.js';
-import type { JsonObject } from '../core/json.js';
+import { isName, type JsonObject } from '../core/json.js';
 import type { Principal } from '../core/principal.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 
@@ -46,10 +46,6 @@ export function judgeHeader(
 /** A `typ` may be left out (RFC 7519 §5.1). */
 function isAmong(typ: unknown, types: RegExp): boolean {
   return typ === undefined || (isName(typ) && types.test(typ));
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }
 
 /** Members that only other kinds of token have: ID tokens, security events, logout tokens. */

@@ -1,10 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
-import { UseGuards } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createClient } from 'redis';
 
-import { GenAuthGuard, GenAuthModule, type GenAuthModuleOptions } from '../../src/index.js';
+import type { GenAuthModuleOptions } from '../../src/index.js';
 import {
   type NewsMessage,
   SecurityEventsModule,
@@ -12,14 +11,14 @@ import {
 } from '../../src/doors.js';
 import { nodeRedis, redisRevocationLog } from '../../src/redis.js';
 import { FakeTransmitter } from '../../src/testing.js';
+import { startDoorApp } from '../harness/door-app.js';
 import { FleetScene, LOG, MAX_STALENESS } from '../harness/fleet-scene.js';
 import { platforms } from '../harness/guarded-app.js';
-import { eventually, type NestApp, startNestApp } from '../harness/nest-app.js';
-import { statusOf, WhoController } from '../harness/signals-scene.js';
+import { eventually, type NestApp } from '../harness/nest-app.js';
+import { statusOf } from '../harness/signals-scene.js';
 import { describeWithRedis } from '../harness/with-servers.js';
 
 const PATH = '/security-events';
-UseGuards(GenAuthGuard)(WhoController);
 
 describeWithRedis('Security events in a fleet', () => {
   let scene: FleetScene;
@@ -47,20 +46,13 @@ describeWithRedis('Security events in a fleet', () => {
   const join = (more: Partial<TransmitterOptions>): Promise<NestApp> => {
     const connect = nodeRedis(createClient, { url: scene.redis.url });
     const log = redisRevocationLog({ connect, heartbeat: 100, rpcTimeout: 300, ackTimeout: 1_000 });
-    return startNestApp(
-      {
-        imports: [
-          GenAuthModule.forRoot({
-            ...scene.genauth.application.options(),
-            algorithms: ['ES256'],
-            revocation: { log, maxStaleness: MAX_STALENESS, whenStale: 'refuse' },
-          } as GenAuthModuleOptions),
-          SecurityEventsModule.forRoot({ ...transmitter.options(), ...more }),
-        ],
-        controllers: [WhoController],
-      },
-      { platform: platforms[apps.length % 2] ?? 'express' },
-    );
+    const options = {
+      ...scene.genauth.application.options(),
+      algorithms: ['ES256'],
+      revocation: { log, maxStaleness: MAX_STALENESS, whenStale: 'refuse' },
+    } as GenAuthModuleOptions;
+    const door = SecurityEventsModule.forRoot({ ...transmitter.options(), ...more });
+    return startDoorApp(options, [door], { platform: platforms[apps.length % 2] ?? 'express' });
   };
 
   const statuses = (token: string) => Promise.all(apps.map((app) => statusOf(app, token)));

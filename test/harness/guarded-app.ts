@@ -1,19 +1,8 @@
-import {
-  Controller,
-  Get,
-  type INestApplication,
-  type ModuleMetadata,
-  Post,
-  type Type,
-  UseGuards,
-} from '@nestjs/common';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
+import { Controller, Get, type ModuleMetadata, Post, type Type, UseGuards } from '@nestjs/common';
 
 import {
   BearerToken,
-  Clock,
+  type Clock,
   CurrentPrincipal,
   GenAuthGuard,
   GenAuthModule,
@@ -24,10 +13,9 @@ import {
   Scopes,
   TokenService,
 } from '../../src/index.js';
+import { type NestApp, type Platform, startNestApp } from './nest-app.js';
 
-/** The two platforms every guard case runs on. */
-export const platforms = ['express', 'fastify'] as const;
-export type Platform = (typeof platforms)[number];
+export { platforms, type Platform } from './nest-app.js';
 
 @Controller()
 @UseGuards(GenAuthGuard)
@@ -63,22 +51,8 @@ class GuardedController {
   }
 }
 
-/** What a caller can see of an answer. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: string;
-}
-
 /** A Nest application on a free port, guarded by the module under test. */
-export interface GuardedApp {
-  readonly app: INestApplication;
-  readonly url: string;
-  readonly tokens: TokenService;
-  /** GET (or another method) with a bearer token, over real HTTP. */
-  call(path: string, token?: string, init?: RequestInit): Promise<Answer>;
-  close(): Promise<void>;
-}
+export type GuardedApp = NestApp;
 
 /** Starts the application; `imports`, `controllers` and `providers` come on top of the guarded routes above. */
 export async function startGuardedApp(
@@ -97,27 +71,10 @@ export async function startGuardedApp(
     providers?: Type[];
   } = {},
 ): Promise<GuardedApp> {
-  const building = Test.createTestingModule({
+  const metadata = {
     imports: [GenAuthModule.forRoot(options), ...imports],
     controllers: [GuardedController, ...controllers],
     providers,
-  });
-  if (clock) building.overrideProvider(Clock).useValue(clock);
-  const module = await building.compile();
-  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
-  const app = module.createNestApplication(adapter, { logger: false });
-  await app.listen(0, '127.0.0.1');
-  const url = await app.getUrl();
-  return {
-    app,
-    url,
-    tokens: app.get(TokenService),
-    async call(path, token, init = {}) {
-      const headers = new Headers(init.headers);
-      if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
-      const response = await fetch(url + path, { ...init, headers });
-      return { status: response.status, headers: response.headers, body: await response.text() };
-    },
-    close: () => app.close(),
   };
+  return startNestApp(metadata, { platform, ...(clock && { clock }) });
 }

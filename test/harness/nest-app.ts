@@ -6,7 +6,17 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 
 import { Clock, TokenService } from '../../src/index.js';
-import type { Answer, Platform } from './guarded-app.js';
+
+/** The two platforms every guard case runs on. */
+export const platforms = ['express', 'fastify'] as const;
+export type Platform = (typeof platforms)[number];
+
+/** What a caller can see of an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
 
 /** A Nest application made of any modules, on a free port. */
 export interface NestApp extends AsyncDisposable {

@@ -1,14 +1,6 @@
-import { Controller, Get, type Type } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import type { Type } from '@nestjs/common';
 
-import {
-  type Clock,
-  CurrentPrincipal,
-  GenAuthGuard,
-  GenAuthModule,
-  type GenAuthModuleOptions,
-  type Principal,
-} from '../../src/index.js';
+import type { Clock, GenAuthModuleOptions } from '../../src/index.js';
 import {
   SecurityEventsModule,
   type SecurityEventsModuleExtras,
@@ -17,21 +9,14 @@ import {
 } from '../../src/doors.js';
 import { FakeGenAuth, FakeTransmitter, VirtualClock } from '../../src/testing.js';
 import type { FakeGenAuthOptions, FakeTransmitterOptions } from '../../src/testing.js';
-import { type NestApp, type NestAppOptions, startNestApp } from './nest-app.js';
+import { type DoorApp, type DoorAppOptions, startDoorApp } from './door-app.js';
+import type { NestApp } from './nest-app.js';
 
 /** Half past a whole second, as in `Scene`. */
 const MORNING = Date.UTC(2031, 0, 6, 9) + 500;
 
-@Controller()
-export class WhoController {
-  @Get('me')
-  me(@CurrentPrincipal() who: Principal) {
-    return { sub: who.sub ?? null };
-  }
-}
-
 /** What a scene's application may differ in. */
-export interface SignalsAppOptions extends Omit<NestAppOptions, 'clock'> {
+export interface SignalsAppOptions extends Omit<DoorAppOptions, 'clock'> {
   readonly module?: Partial<GenAuthModuleOptions>;
   readonly door?: Partial<TransmitterOptions> | SecurityEventsOptions;
   readonly extras?: SecurityEventsModuleExtras;
@@ -65,30 +50,30 @@ export class SignalsScene {
   }
 
   /** Starts an application, and lets so much time pass that tokens issued from now on are covered. */
-  async start({ module, door, extras, imports = [], ...how }: SignalsAppOptions = {}) {
-    const app = await startNestApp(
-      {
-        imports: [
-          GenAuthModule.forRoot({
-            ...(!module?.applications && {
-              ...this.genauth.application.options(),
-              algorithms: ['ES256'],
-            }),
-            timeout: 10_000,
-            ...module,
-          } as GenAuthModuleOptions),
-          SecurityEventsModule.forRoot({
-            ...(!(door && 'transmitters' in door) && this.transmitter.options()),
-            ...door,
-            ...extras,
-          } as SecurityEventsOptions),
-          ...imports,
-        ],
-        controllers: [WhoController],
-        providers: [{ provide: APP_GUARD, useClass: GenAuthGuard }],
-      },
-      { ...how, clock: this.clock as Clock },
-    );
+  async start({
+    module,
+    door,
+    extras,
+    imports = [],
+    ...how
+  }: SignalsAppOptions = {}): Promise<DoorApp> {
+    const options = {
+      ...(!module?.applications && {
+        ...this.genauth.application.options(),
+        algorithms: ['ES256'],
+      }),
+      timeout: 10_000,
+      ...module,
+    } as GenAuthModuleOptions;
+    const signals = SecurityEventsModule.forRoot({
+      ...(!(door && 'transmitters' in door) && this.transmitter.options()),
+      ...door,
+      ...extras,
+    } as SecurityEventsOptions);
+    const app = await startDoorApp(options, [signals, ...imports], {
+      ...how,
+      clock: this.clock as Clock,
+    });
     this.#apps.push(app);
     this.clock.advance(10_000);
     return app;

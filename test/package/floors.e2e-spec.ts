@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -44,9 +44,14 @@ describe('an import', () => {
     ['src/revocation/nats/probe.ts', '../redis/prover.js'],
     ['src/revocation/nats/probe.ts', '@nats-io/transport-node'],
     ['src/revocation/fleet/probe.ts', '../redis/prover.js'],
+    ['src/revocation/fleet/probe.ts', '../../doors/route.js'],
+    ['src/revocation/nats/probe.ts', '../../intake.js'],
+    ['src/flights.ts', './http/bearer.js'],
     ['src/token.service.ts', './http/bearer.js'],
     ['src/revoker.ts', './genauth.module.js'],
     ['src/http/probe.ts', '../genauth.module.js'],
+    ['src/doors/probe.ts', '../genauth.module.js'],
+    ['src/event-hub.ts', './doors.js'],
     ['src/testing/probe.ts', '../core/clock.js'],
   ])('of a floor above fails the linter: %s of %s', async (file, imported) => {
     expect(await lint(file, imported)).toContain('no-restricted-imports');
@@ -55,10 +60,20 @@ describe('an import', () => {
   it.each([
     ['src/verify/probe.ts', '../core/clock.js'],
     ['src/http/probe.ts', '../token.service.js'],
+    ['src/doors/probe.ts', '../intake.js'],
+    ['src/event-hub.ts', './doors/event-link.js'],
     ['src/revoker.ts', './verify/claims.js'],
     ['src/revocation/redis/probe.ts', '../../core/clock.js'],
     ['src/revocation/nats/probe.ts', '../fleet/lease.js'],
   ])('of a floor below does not: %s of %s', async (file, imported) => {
     expect(await lint(file, imported)).not.toContain('no-restricted-imports');
   });
+});
+
+it('knows the floor of every file that stands beside the folders', async () => {
+  const config = await readFile('.oxlintrc.json', 'utf8');
+  const files = (await readdir('src')).filter((name) => /(?<!\.spec)\.ts$/.test(name));
+  const roof = ['genauth.module.ts', 'index.ts'];
+  const lost = files.filter((name) => !roof.includes(name) && !config.includes(`"src/${name}"`));
+  expect(lost).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { latestWall } from '../../core/clock.js';
+import { Pause } from '../../core/pause.js';
 import type { Revocation } from '../../core/revocation.js';
 import type { FleetSetup } from './fleet-setup.js';
-import { Pause } from './pause.js';
 
 /** Entries that are written at once: a server takes no message of any size, nor any number in time. */
 const MOST_AT_ONCE = 256;

@@ -1,5 +1,5 @@
+import { Pause } from '../../core/pause.js';
 import type { FleetSetup } from './fleet-setup.js';
-import { Pause } from './pause.js';
 
 const MINUTE_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, readJsonObject } from '../../core/json.js';
+import { Pause } from '../../core/pause.js';
 import { Link } from '../fleet/link.js';
 import { LogFault } from '../fleet/log-fault.js';
-import { Pause } from '../fleet/pause.js';
 import type { LogSetup } from './log-setup.js';
 import type { NatsConnection, NatsReply } from './nats-connection.js';
 

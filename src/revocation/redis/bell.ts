@@ -1,5 +1,5 @@
+import { Pause } from '../../core/pause.js';
 import type { Bell } from '../fleet/reader.js';
-import { Pause } from '../fleet/pause.js';
 import type { LogSetup } from './log-setup.js';
 import type { RedisLink } from './redis-link.js';
 

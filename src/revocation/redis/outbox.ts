@@ -2,9 +2,9 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 
 import { publishAlarm } from '../../core/channels.js';
 import { latestWall } from '../../core/clock.js';
+import { Pause } from '../../core/pause.js';
 import type { Errand, RevocationLogContext } from '../../core/revocation-log.js';
 import type { SealedErrand } from '../fleet/appender.js';
-import { Pause } from '../fleet/pause.js';
 import type { RedisLink } from './redis-link.js';
 import type { LogSetup } from './log-setup.js';
 import { readStream } from './server-state.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.js';
+import type { Clock } from './clock.js';
 
 /** Waits that can be cut short, by news or by the end. */
 export class Pause {
