@@ -113,15 +113,6 @@ describe('UnsettledCuts', () => {
     ]);
   });
 
-  it('cost a cut of another target next to nothing, however many wait', () => {
-    const cuts = unknownCuts();
-    for (let n = 0; n < 10_000; n += 1) cuts.made([cutAt(1_000, `key-${n}`)], `cause-${n}`);
-    const begun = process.cpuUsage();
-    for (let n = 0; n < 1_000; n += 1) made(cuts, cutAt(1_000, 'other'));
-    // To look through all of them takes several seconds.
-    expect(process.cpuUsage(begun).user / 1_000).toBeLessThan(1_000);
-  });
-
   it('forget the oldest cause, and that one only, when there are too many', () => {
     const cuts = unknownCuts();
     for (let n = 0; n <= 10_000; n += 1) cuts.made([cutAt(1_000, `${n}`)], `cause ${n}`);
