@@ -7,12 +7,13 @@ export interface UserEvent {
   readonly data: unknown;
 }
 
-/** Whoever the event is about can no longer sign in, or is to sign in again. */
+/** Whoever the event is about can no longer sign in, or is to sign in again; of an update, if it says so. */
 const ENDS_ACCESS: ReadonlySet<string> = new Set([
   'kick',
   'user:deleted',
   'user:blocked',
   'user:archived',
+  'user:updated',
 ]);
 
 /**
@@ -26,8 +27,9 @@ export function judgeUserEvent(
   passwordChanged: boolean,
 ): readonly EventCut[] | undefined {
   // A list alone is one of users.
-  const facts = Array.isArray(data) ? { users: data as unknown[] } : data;
-  if (!endsAccess(name, facts, passwordChanged)) return [];
+  const told = Array.isArray(data) ? { users: data as unknown[] } : data;
+  const facts = name === 'user:updated' ? inactiveIn(told) : told;
+  if (!endsAccess(name, passwordChanged)) return [];
   if (!isJsonObject(facts)) return undefined;
   const users = usersIn(facts);
   // One application's sign-ins; without a word on which, everything.
@@ -37,9 +39,14 @@ export function judgeUserEvent(
   );
 }
 
-function endsAccess(name: string, data: unknown, passwordChanged: boolean): boolean {
-  if (name === 'user:password-changed') return passwordChanged;
-  return ENDS_ACCESS.has(name) || (name === 'user:updated' && saysInactive(data));
+function endsAccess(name: string, passwordChanged: boolean): boolean {
+  return ENDS_ACCESS.has(name) || (name === 'user:password-changed' && passwordChanged);
+}
+
+/** Of an update, what is about users without access: all of it, or those of its users who say so themselves. */
+function inactiveIn(data: unknown): unknown {
+  if (saysInactive(data)) return data;
+  return { users: isJsonObject(data) ? listOf(data['users']).filter(saysInactive) : [] };
 }
 
 /**

@@ -36,11 +36,16 @@ export class Transmitter {
    * @throws {GenAuthUnavailableError} the application could not say it
    */
   effectOf({ type, payload }: SecurityEvent): EventEffect | undefined {
+    let effect: unknown;
     try {
-      return this.options.map?.(type, payload) ?? effectOf(type, payload);
+      effect = this.options.map?.(type, payload) ?? effectOf(type, payload);
     } catch {
       throw new GenAuthUnavailableError('no_answer', 'map threw');
     }
+    if (effect === undefined || isEffect(effect)) return effect;
+    // A promise comes too late; its failure must not end the process.
+    if (effect instanceof Promise) effect.catch(() => undefined);
+    throw new GenAuthUnavailableError('no_answer', 'map returned something else than an effect');
   }
 
   /**
@@ -88,4 +93,8 @@ export class Transmitter {
       cancel();
     }
   }
+}
+
+function isEffect(effect: unknown): effect is EventEffect {
+  return effect === 'subject' || effect === 'session' || effect === 'nothing';
 }

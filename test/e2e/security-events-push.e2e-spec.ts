@@ -784,6 +784,21 @@ describe('The options of a transmitter', () => {
     await scene.close();
   });
 
+  it.each([
+    ['a promise', () => Promise.resolve('nothing')],
+    ['a promise that fails', () => Promise.reject(new Error('never'))],
+    ['a word of its own', () => 'everything'],
+  ])('let a SET come again while map gives %s', async (_, map) => {
+    const scene = await SignalsScene.set();
+    const app = await scene.start({ door: { map: map as never } });
+    const token = scene.signIn('ada');
+    scene.clock.advance(5_000);
+    const set = scene.transmitter.set({ 'account-disabled': {} }, { subject: scene.user('ada') });
+    expect((await scene.transmitter.push(app.url + PATH, set)).status).toBe(503);
+    expect(await statusOf(app, token)).toBe(200);
+    await scene.close();
+  });
+
   it('say which applications it may speak of, and what else it calls them', async () => {
     const scene = await SignalsScene.set({
       genauth: { applications: [{ alg: 'ES256' }, { alg: 'ES256' }] },

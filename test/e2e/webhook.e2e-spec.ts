@@ -190,6 +190,16 @@ const ENDS: readonly (readonly [event: string, data: unknown])[] = [
   ['user:updated', { user: { id: 'ada', isDeleted: true } }],
   ['user:updated', { user: { id: 'ada', status: 'Activated' }, updates: { status: 'Archived' } }],
   ['user:updated', { id: 'ada', status: 'Deactivated' }],
+  ['user:updated', [{ id: 'ada', status: 'Suspended' }]],
+  [
+    'user:updated',
+    {
+      users: [
+        { id: 'ada', blocked: true },
+        { id: 'bob', status: 'Activated' },
+      ],
+    },
+  ],
   ['user:password-changed', { userId: 'ada' }],
   ['user:password-changed', { user: { id: 'ada' } }],
 ];
@@ -201,6 +211,7 @@ const CHANGES_NOTHING: readonly (readonly [event: string | null, data: unknown])
   ['user:updated', { user: { id: 'ada', nickname: 'Suspended' } }],
   ['user:updated', { user: { id: 'ada', blocked: 'false', isDeleted: 0 } }],
   ['user:updated', 'no object'],
+  ['user:updated', { users: ['ada', { id: 'ada', status: 'Activated' }] }],
   ['user:unblocked', { user: { id: 'ada' } }],
   ['user:unarchived', { user: { id: 'ada' } }],
   ['login', { user: { id: 'ada' } }],
