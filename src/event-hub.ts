@@ -8,4 +8,4 @@ export {
 export type { EventHubOptions, EventHubOptionsFactory, OnGap } from './doors/event-hub.options.js';
 export { EventHub } from './doors/event-hub.service.js';
 export type { EventHubState } from './doors/event-subscription.js';
-export type { HubEvent, HubEventMap } from './doors/judge-event.js';
+export type { HubEvent, HubEventMap } from './doors/judge-hub-event.js';

@@ -1,7 +1,7 @@
 import { GenAuthOptionsError } from '../core/errors.js';
 import { isJsonObject } from '../core/json.js';
 import { OptionReader } from '../option-reader.js';
-import { type HubEventMap, KNOWN_EVENTS } from './judge-event.js';
+import { type HubEventMap, KNOWN_EVENTS } from './judge-hub-event.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

@@ -13,7 +13,7 @@ import { ResolvedOptions } from '../genauth.options.js';
 import { Intake } from '../intake.js';
 import { ResolvedEventHubOptions } from './event-hub.options.js';
 import { type EventHubState, EventSubscription } from './event-subscription.js';
-import { judgeEvent } from './judge-event.js';
+import { judgeHubEvent } from './judge-hub-event.js';
 import { NewsDesk } from './news-desk.js';
 
 /** GenAuth's event hub, listened to for as long as the application runs. Inject it to see how that goes. */
@@ -32,7 +32,7 @@ export class EventHub implements OnModuleInit, OnApplicationBootstrap, OnApplica
     this.#desk = new NewsDesk('eventHub', intake, clock, options);
     const authorization = authorizationOf(options);
     const { map } = options;
-    const judge = (code: string, text: string) => judgeEvent(code, text, map, applications);
+    const judge = (code: string, text: string) => judgeHubEvent(code, text, map, applications);
     const parts = { options, authorization, clock, caution, desk: this.#desk, judge };
     this.#subscriptions = options.events.map((code) => new EventSubscription(code, parts));
   }

@@ -5,7 +5,7 @@ import {
 } from '@nestjs/common';
 
 import { Clock } from '../core/clock.js';
-import { EventPoller } from './event.poller.js';
+import { EventPoller } from './event-poller.js';
 import { SecurityEventReceiver } from './security-event.receiver.js';
 import { TransmitterClient } from './transmitter.client.js';
 import { Transmitters } from './transmitters.js';

@@ -3,7 +3,7 @@ import { publishAlarm, publishNews } from '../core/channels.js';
 import type { Clock } from '../core/clock.js';
 import { EventLink } from './event-link.js';
 import type { ResolvedEventHubOptions } from './event-hub.options.js';
-import type { Judged } from './judge-event.js';
+import type { Judged } from './judge-hub-event.js';
 import type { NewsDesk } from './news-desk.js';
 
 /** How the subscription to one event stands. Instants are epoch milliseconds. */

@@ -18,7 +18,7 @@ import { ResolvedOptions } from '../genauth.options.js';
 import type { HttpRequest } from '../http/bearer.js';
 import { Intake, type News, type NewsCut } from '../intake.js';
 import { MOST_CUTS, newsCutsOf } from './event-cuts.js';
-import { judgeUserEvent, type UserEvent } from './judge-user-event.js';
+import { judgeWebhook, type UserEvent } from './judge-webhook.js';
 import { RefusedNews } from './refused-news.js';
 import { answering, type DoorResponse } from './route.js';
 import { isAuthentic, isOversized, isReadable, payloadOf } from './webhook-request.js';
@@ -66,7 +66,7 @@ export class WebhookController {
     const { applications } = this.shared;
     const mapped = await this.#mapped(event);
     if (mapped) return { cuts: mapped };
-    const judged = judgeUserEvent(event, this.options.passwordChanged);
+    const judged = judgeWebhook(event, this.options.passwordChanged);
     if (!judged) {
       const detail = 'an event that ends access does not say whose';
       publishNews({ source: SOURCE, outcome: 'not_understood', detail });

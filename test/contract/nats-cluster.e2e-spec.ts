@@ -55,7 +55,7 @@ async function leader(among: readonly NatsServer[]): Promise<NatsServer> {
   let found: NatsServer | undefined;
   const [asked] = among;
   await asked?.until(async () => {
-    const { cluster } = await asked.manage(({ streams }) => streams.info('genauth-rev'));
+    const { cluster } = await asked.asAdmin(({ streams }) => streams.info('genauth-rev'));
     found = among.find(({ name }) => name === cluster?.leader);
     return found !== undefined;
   });

@@ -91,14 +91,14 @@ const said = (part: string): Promise<void> =>
 
 /** How many entries there are, marks included. */
 async function entries(): Promise<number> {
-  const { state } = await server.manage(({ streams }) =>
+  const { state } = await server.asAdmin(({ streams }) =>
     streams.info(STREAM, { subjects_filter: `${STREAM}.log.>` }),
   );
   return Object.keys(state.subjects ?? {}).length;
 }
 
 async function lastSequence(): Promise<number> {
-  return server.manage(async ({ streams }) => (await streams.info(STREAM)).state.last_seq);
+  return server.asAdmin(async ({ streams }) => (await streams.info(STREAM)).state.last_seq);
 }
 
 /** Lets the stream grow by proofs, as other processes would. */
@@ -120,7 +120,7 @@ describeWithNats('The stream of a log', () => {
 
   it('is made as the documents say', async () => {
     await logWith().start(plainContext());
-    const { config } = await server.manage(({ streams }) => streams.info(STREAM));
+    const { config } = await server.asAdmin(({ streams }) => streams.info(STREAM));
     expect(config).toMatchObject(CONFIG);
   });
 
@@ -135,7 +135,7 @@ describeWithNats('The stream of a log', () => {
     ['subjects', { subjects: [`${STREAM}.>`, 'others'] }],
     ['allow_direct', { allow_direct: false, max_msgs_per_subject: 1 }],
   ])('proves nothing while its %s may lose entries or hide them', async (name, other) => {
-    await server.manage(({ streams }) => streams.add({ ...CONFIG, ...other }));
+    await server.asAdmin(({ streams }) => streams.add({ ...CONFIG, ...other }));
     const log = logWith();
     launch(log);
     await said(`log_misconfigured: the stream 'genauth-rev' has`);
@@ -144,7 +144,7 @@ describeWithNats('The stream of a log', () => {
   });
 
   it('says so when it is on fewer servers than was asked for', async () => {
-    await server.manage(({ streams }) => streams.add(CONFIG));
+    await server.asAdmin(({ streams }) => streams.add(CONFIG));
     launch(logWith({}, { replicas: 3 }));
     await said("has 'num_replicas' 1: replicas asks for 3");
   });
@@ -155,14 +155,14 @@ describeWithNats('The stream of a log', () => {
   });
 
   it('says so when it is kept in memory', async () => {
-    await server.manage(({ streams }) => streams.add({ ...CONFIG, storage: StorageType.Memory }));
+    await server.asAdmin(({ streams }) => streams.add({ ...CONFIG, storage: StorageType.Memory }));
     await logWith().start(plainContext());
     await said('log_misconfigured: the stream');
     expect(lines.join()).toContain('kept in memory');
   });
 
   it('says so when it is full', async () => {
-    await server.manage(({ streams }) => streams.add({ ...CONFIG, max_bytes: 2_000 }));
+    await server.asAdmin(({ streams }) => streams.add({ ...CONFIG, max_bytes: 2_000 }));
     const log = logWith();
     launch(log);
     await is(log, 'live');
@@ -175,7 +175,7 @@ describeWithNats('The stream of a log', () => {
     const log = logWith();
     await log.start(plainContext({ clock }));
     const limited = { ...CONFIG, discard: DiscardPolicy.Old, max_msgs: 5 };
-    await server.manage(({ streams }) => streams.update(STREAM, limited));
+    await server.asAdmin(({ streams }) => streams.update(STREAM, limited));
     clock.shiftMs += 61_000;
     await said("has 'discard'");
     expect(log.freshness().state).toBe('stale');
@@ -284,7 +284,7 @@ describeWithNats('A log that is not the one that was read', () => {
 
   it.each([
     ['rolled back', 'log_rewound', restoreWhileAway],
-    ['made anew', 'log_replaced', () => server.manage(({ streams }) => streams.delete(STREAM))],
+    ['made anew', 'log_replaced', () => server.asAdmin(({ streams }) => streams.delete(STREAM))],
   ])('is noticed although it has grown past what was read: %s', async (_, alarm, strike) => {
     await backUp();
     await prove(100);

@@ -295,6 +295,38 @@ describe('The page about NATS', () => {
   });
 });
 
+describe('The page about doors', () => {
+  it.each([
+    ['Back-channel logout', 'BackchannelLogoutOptions', 'backchannel-logout', ''],
+    ["GenAuth's webhooks", 'GenAuthWebhookOptions', 'webhook', ''],
+    ['Shared Signals', 'TransmitterOptions', 'security-events', ''],
+    ['Shared Signals', 'PollOptions', 'security-events', 'poll.'],
+    ['Event hub', 'EventHubOptions', 'event-hub', ''],
+  ])('lists under %s every option of %s, with its default', async (heading, name, file, prefix) => {
+    const source = await read(`src/doors/${file}.options.ts`);
+    const declared = textIn(source, new RegExp(`interface ${name} \\{\n(.+?)\n\\}`, 's'));
+    const rows = tableUnder(await read('docs/doors.md'), heading);
+    const said = new Map(
+      rows.map(([option = '', value = '']) => [
+        option.replaceAll('`', ''),
+        value.replaceAll('`', '').replaceAll(' ', '_'),
+      ]),
+    );
+    const names = [...declared.matchAll(/^ {2}(\w+)\??:/gm)].map(([, option]) => prefix + option);
+    expect(names.length).toBeGreaterThan(1);
+    // A group has a row for each of its members.
+    const grouped = names.filter((option) =>
+      [...said.keys()].some((row) => row === `${option}.endpoint`),
+    );
+    expect(names.filter((option) => !said.has(option) && !grouped.includes(option))).toEqual([]);
+    // Defaults of one word; what takes more is told in other words on the page.
+    const defaults = declared.matchAll(/@default (\S+)(?: \*\/|\n +\*\/)\n {2}(\w+)\?:/g);
+    for (const [, value, option] of defaults) {
+      expect([option, said.get(`${prefix}${option}`)]).toEqual([option, value]);
+    }
+  });
+});
+
 @Controller('health')
 class HealthController {
   constructor(private readonly tokens: TokenService) {}

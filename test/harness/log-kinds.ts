@@ -58,7 +58,7 @@ const nats: LogKind = {
     const options = { servers: `127.0.0.1:${port}` };
     return natsRevocationLog({ connect: natsJs(connect, options), ...SHORT });
   },
-  wipe: (server) => (server as NatsServer).manage(({ streams }) => streams.delete('genauth-rev')),
+  wipe: (server) => (server as NatsServer).asAdmin(({ streams }) => streams.delete('genauth-rev')),
   writeUnreadable: (server, untilAt) =>
     (server as NatsServer).use((connection) =>
       connection.request('genauth-rev.log.later', `v 2 x ${untilAt}`),

@@ -75,7 +75,7 @@ export class NatsServer extends ServerProcess {
     this.launch(['-c', path]);
     // One that asks for a password is up as well.
     await this.until(async () => {
-      const answer = await this.manage((streams) => streams.getAccountInfo()).catch(String);
+      const answer = await this.asAdmin((streams) => streams.getAccountInfo()).catch(String);
       return typeof answer !== 'string' || /authorization/i.test(answer);
     });
   }
@@ -106,7 +106,7 @@ export class NatsServer extends ServerProcess {
   }
 
   /** Does something with its streams, through the client's own JetStream. */
-  manage<T>(work: (streams: JetStreamManager) => Promise<T>): Promise<T> {
+  asAdmin<T>(work: (streams: JetStreamManager) => Promise<T>): Promise<T> {
     return this.use(async (connection) =>
       work(await jetstreamManager(connection, { timeout: 2_000 })),
     );

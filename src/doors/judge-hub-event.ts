@@ -2,7 +2,7 @@ import { type JsonObject, readJsonObject } from '../core/json.js';
 import type { ResolvedApplication } from '../genauth.options.js';
 import type { NewsCut } from '../intake.js';
 import { type EventCut, newsCutsOf } from './event-cuts.js';
-import { cutInactive, cutUsers, usersIn } from './user-events.js';
+import { cutInactive, cutUsers, usersIn } from './hub-users.js';
 
 /** A message of the event hub: the event whose socket it came over, and all that it says. */
 export interface HubEvent {
@@ -34,7 +34,7 @@ const MEANINGS: ReadonlyMap<string, HubEventMap> = new Map<string, HubEventMap>(
 export const KNOWN_EVENTS: readonly string[] = Object.freeze([...MEANINGS.keys()]);
 
 /** Judges a text frame that came over the socket of an event. */
-export function judgeEvent(
+export function judgeHubEvent(
   name: string,
   text: string,
   map: HubEventMap | undefined,

@@ -22,7 +22,7 @@ const ENDS_ACCESS: ReadonlySet<string> = new Set([
  * @param passwordChanged whether a new password ends what was issued before
  * @returns undefined when it ends somebody's access and cannot be understood
  */
-export function judgeUserEvent(
+export function judgeWebhook(
   { name, data }: UserEvent,
   passwordChanged: boolean,
 ): readonly EventCut[] | undefined {
