@@ -122,9 +122,9 @@ export const roadMutants: readonly Mutant[] = [
     patches: [
       {
         file: VERIFICATION,
-        find: 'if (!doubt) return this.#accept(verified, begun);',
+        find: 'if (!doubt) return this.#accept(verified, token);',
         replace:
-          'if (!doubt) {\n        await new Promise((resolve) => setImmediate(resolve));\n        return this.#accept(verified, begun);\n      }',
+          'if (!doubt) {\n        await new Promise((resolve) => setImmediate(resolve));\n        return this.#accept(verified, token);\n      }',
       },
     ],
     spec: RACES,
@@ -134,9 +134,9 @@ export const roadMutants: readonly Mutant[] = [
     name: 'a verification joins one that began before the newest revocation',
     patches: [
       {
-        file: VERIFICATION,
-        find: 'if (current?.version === version) return current.verified;',
-        replace: 'if (current) return current.verified;',
+        file: 'src/flights.ts',
+        find: 'if (current?.version === version) return current.landed;',
+        replace: 'if (current) return current.landed;',
       },
     ],
     spec: RACES,
