@@ -38,7 +38,8 @@ export interface Cause {
 @Injectable()
 export class Revoker implements OnModuleInit, OnApplicationShutdown {
   readonly #events = new Subject<RevocationEvent>();
-  readonly #forgetting = new Set<Promise<void>>();
+  /** When the cache has dropped what every revocation so far reaches. */
+  #forgotten: Promise<void> = Promise.resolve();
   readonly #unsettled = new UnsettledCuts((cut) => this.index.askedThrough(cut));
   readonly #bounds: CutBounds;
   #runErrand: (errand: string) => Promise<void> = () => Promise.resolve();
@@ -79,7 +80,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     try {
       await this.log.stop();
-      await Promise.all(this.#forgetting);
+      await this.#forgotten;
     } finally {
       this.#events.complete();
     }
@@ -212,7 +213,7 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
       });
       throw failed('log_not_acknowledged', 'denied here; revoke again to make it durable');
     } finally {
-      await Promise.all(this.#forgetting);
+      await this.#forgotten;
     }
   }
 
@@ -231,9 +232,9 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     for (const fact of news) {
       // A message that was taken is no revocation; those it told of are.
       if (fact.kind === 'message') continue;
-      const forgetting = this.cache.forget(fact).catch(() => undefined);
-      this.#forgetting.add(forgetting);
-      void forgetting.finally(() => this.#forgetting.delete(forgetting));
+      const before = this.#forgotten;
+      const next = (): Promise<void> => before;
+      this.#forgotten = this.cache.forget(fact).then(next, next);
       publishRevocation({ kind: fact.kind, source });
       this.#events.next({ ...fact, source, ...(reason !== undefined && { reason }) });
     }

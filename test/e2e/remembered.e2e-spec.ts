@@ -112,7 +112,8 @@ describe('verifyRemembered', () => {
       log.deliver([cut('subject', principal, 'somebody else')]);
       expect(atOnce(token)).toBe(principal);
       log.deliver([cut(kind, principal)]);
-      expect(atOnce(token)).toBeUndefined();
+      // Remembered or forgotten by now, it does not pass.
+      expect([undefined, REVOKED]).toContainEqual(atOnce(token));
       await expect(app.tokens.verify(token)).rejects.toMatchObject({ reason: 'revoked' });
     },
   );
@@ -129,7 +130,9 @@ describe('verifyRemembered', () => {
     scene.clock.advance(30_000);
     log.deliver([cut('subject', principal as Principal)]);
     const outcomes = tokens.map((token) => JSON.stringify(atOnce(token) ?? 'forgotten'));
-    expect(new Set(outcomes)).toEqual(new Set(['"forgotten"', JSON.stringify(REVOKED)]));
+    expect(outcomes).toContain(JSON.stringify(REVOKED));
+    const refused = ['"forgotten"', JSON.stringify(REVOKED)];
+    expect(outcomes.filter((outcome) => !refused.includes(outcome))).toEqual([]);
   });
 
   it('leaves the boundary of a cut to verify, which has GenAuth asked once', async () => {

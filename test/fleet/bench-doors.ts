@@ -32,7 +32,8 @@ const faults: string[] = [];
 
 const before = await Promise.all(fleet.processes.map((one) => statuses(one, users)));
 if (before.some((counts) => counts.get(200) !== users.length)) {
-  faults.push('not every token was accepted before it was revoked');
+  const shown = before.map((counts) => JSON.stringify([...counts])).join(' and ');
+  faults.push(`not every token was accepted before it was revoked, but ${shown}`);
 }
 // Nor is what was issued around a cut.
 await sleep(7_000);

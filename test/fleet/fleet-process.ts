@@ -17,7 +17,8 @@ const LONGEST_MS = 10_000;
 
 /** One Nest process of a fleet, with a line to Redis of its own that can be cut. */
 export class FleetProcess {
-  readonly #agent = new Agent({ keepAlive: true });
+  // More at once overflow the queue of connections, and wait for seconds.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
   #child: ChildProcess | undefined;
   #url = '';
 
