@@ -144,7 +144,7 @@ export class TokenVerification {
   #verifyAtOnce(name: string, key: string, token: JwsToken): Verified | undefined {
     try {
       const verified = this.applications.verifyAtOnce(token);
-      if (verified) this.#keep(key, verified);
+      if (verified) void this.#keep(key, verified);
       return verified;
     } catch (error) {
       this.cache.rememberRefusal(name, error);

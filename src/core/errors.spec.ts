@@ -13,7 +13,7 @@ import {
 const isTraced = ({ stack = '' }: Error): boolean => /^\s+at /m.test(stack);
 
 const property = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit') as PropertyDescriptor;
-afterEach(() => Object.defineProperty(Error, 'stackTraceLimit', property));
+afterEach(() => void Object.defineProperty(Error, 'stackTraceLimit', property));
 
 describe('errors', () => {
   it.each([
