@@ -83,8 +83,8 @@ export const indexMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/core/clock.ts',
-        find: 'Math.max(clock.wall(), latest.get(clock) ?? -Infinity)',
-        replace: 'clock.wall()',
+        find: 'if (before !== undefined && before >= now) return before;',
+        replace: 'if (before === now) return before;',
       },
     ],
     spec: INDEX_SPEC,
