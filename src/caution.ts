@@ -21,6 +21,7 @@ export class Caution {
   /** GenAuth must have been asked at or after this instant; `-Infinity`: nobody has missed anything. */
   get askedSince(): number {
     let latest = -Infinity;
+    if (this.#warnings.size === 0) return latest;
     for (const [who, { askedSince, untilMono }] of this.#warnings) {
       if (this.clock.mono() >= untilMono) this.#warnings.delete(who);
       else latest = Math.max(latest, askedSince);

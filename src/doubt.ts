@@ -16,3 +16,14 @@ const REASONS = {
 export function unavailable({ why }: Doubt): GenAuthUnavailableError {
   return new GenAuthUnavailableError(REASONS[why], `only GenAuth could tell (${why})`);
 }
+
+/** Whether GenAuth's own word is wanted, and one that was asked for since then. */
+export function tooOld(
+  { vouchedAt = -Infinity }: { readonly vouchedAt?: number },
+  askedSince: number,
+  now: number,
+): Doubt | undefined {
+  // A word from the future was given before our clock was set back: nobody knows how old it is.
+  const known = vouchedAt <= now ? vouchedAt : -Infinity;
+  return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
+}

@@ -6,13 +6,13 @@ import { Clock, latestWall } from './core/clock.js';
 import { type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
-import { type Doubt, unavailable } from './doubt.js';
+import { type Doubt, tooOld, unavailable } from './doubt.js';
 import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { readToken, refuseUnhashable } from './verify/compact-jws.js';
+import { type JwsToken, readToken, refuseUnhashable } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
@@ -34,10 +34,7 @@ interface Known {
 /** Each doubt needs one question at most; more rounds than kinds of doubt means the world is moving. */
 const MOST_ROUNDS = 4;
 
-/**
- * The one road of a request: remembered or verified, and last the revocations and demands. All of it is
- * synchronous for a remembered token, unless only GenAuth can tell.
- */
+/** The one road of a request: remembered or verified, and last the revocations and demands. */
 @Injectable()
 export class TokenVerification {
   readonly #flights = new Flights<Verified>();
@@ -63,7 +60,8 @@ export class TokenVerification {
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
     const token = this.#present(text);
-    let verified = this.#remembered(token) ?? (await this.#verifyAnew(token, demands));
+    const found = this.#remembered(token) ?? this.#verifyAnew(token, demands);
+    let verified = found instanceof Promise ? await found : found;
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between these checks and the answer.
       this.#refuseUnusable(verified);
@@ -130,18 +128,28 @@ export class TokenVerification {
     throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
-  async #verifyAnew({ key, text }: Presented, { appId }: Demands): Promise<Verified> {
+  /** At once where nobody has to be asked: for a JWT, once the keys are known. */
+  #verifyAnew({ key, text }: Presented, { appId }: Demands): Verified | Promise<Verified> {
     const name = appId === undefined ? key : `${key} ${appId}`;
     this.cache.refuseAgain(name);
     const token = readToken(text);
     // Denied here is denied, also while GenAuth or its keys are away.
     if (this.revoker.isBuried(token))
       throw new TokenError('revoked', 'by a revocation of its token');
-    if (token.form === 'opaque') {
-      const shared = await this.cache.getShared(key);
-      if (shared) return shared;
+    const verify = () => this.#join(name, key, () => this.applications.verify(token, appId));
+    if (token.form === 'jws') return this.#verifyAtOnce(name, key, token) ?? verify();
+    return this.cache.getShared(key).then((shared) => shared ?? verify());
+  }
+
+  #verifyAtOnce(name: string, key: string, token: JwsToken): Verified | undefined {
+    try {
+      const verified = this.applications.verifyAtOnce(token);
+      if (verified) void this.#keep(key, verified);
+      return verified;
+    } catch (error) {
+      this.cache.rememberRefusal(name, error);
+      throw error;
     }
-    return this.#join(name, key, () => this.applications.verify(token, appId));
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
@@ -164,24 +172,24 @@ export class TokenVerification {
 
   #join(name: string, key: string, begin: () => Promise<Verified>): Promise<Verified> {
     const { version } = this.revoker;
-    return this.#flights.join(name, version, () => this.#remember(name, key, version, begin()));
+    return this.#flights.join(name, version, async () => {
+      try {
+        const found = await begin();
+        const isVouched = found.vouchedAt !== undefined;
+        const verified = isVouched ? { ...found, vouchedVersion: version } : found;
+        await this.#keep(key, verified);
+        return verified;
+      } catch (error) {
+        this.cache.rememberRefusal(name, error);
+        throw error;
+      }
+    });
   }
 
-  async #remember(
-    name: string,
-    key: string,
-    vouchedVersion: number,
-    pending: Promise<Verified>,
-  ): Promise<Verified> {
-    try {
-      const found = await pending;
-      const verified = found.vouchedAt === undefined ? found : { ...found, vouchedVersion };
-      if (this.revoker.verdict(verified).is !== 'denied') await this.cache.set(key, verified);
-      return verified;
-    } catch (error) {
-      this.cache.rememberRefusal(name, error);
-      throw error;
-    }
+  /** What is revoked already is not remembered. */
+  #keep(key: string, verified: Verified): Promise<void> | undefined {
+    const isDenied = this.revoker.verdict(verified).is === 'denied';
+    return isDenied ? undefined : this.cache.set(key, verified);
   }
 
   /**
@@ -230,20 +238,11 @@ export class TokenVerification {
     throw new TokenError('revoked', 'it was presented before a cut that covers it');
   }
 
-  /** Whether the application or the caller wants GenAuth's own word, and a newer one. */
-  #tooOld(
-    { principal, vouchedAt = -Infinity }: Verified,
-    { maxAge = Infinity }: Demands,
-    presentedAt: number,
-    now: number,
-  ): Doubt | undefined {
-    const { online } = this.applications.byId(principal.appId)?.options ?? {};
+  #tooOld(verified: Verified, { maxAge = Infinity }: Demands, at: number, now: number) {
+    const { online } = this.applications.byId(verified.principal.appId)?.options ?? {};
     const missed = this.caution.askedSince;
     const isOnline = online === true || missed > -Infinity;
-    const limitMs = Math.min(maxAge, isOnline ? this.options.introspectionTtlMs : Infinity);
-    const askedSince = Math.max(presentedAt - limitMs, missed);
-    // A word from the future was given before our clock was set back: nobody knows how old it is.
-    const known = vouchedAt <= now ? vouchedAt : -Infinity;
-    return known >= askedSince ? undefined : { is: 'unknown', why: 'not-covered', askedSince };
+    const mostMs = isOnline ? this.options.introspectionTtlMs : Infinity;
+    return tooOld(verified, Math.max(at - Math.min(maxAge, mostMs), missed), now);
   }
 }

@@ -3,10 +3,33 @@ export abstract class GenAuthError extends Error {
   /** Stable and machine-readable; the message is for people and may change. */
   abstract readonly code: string;
 
-  constructor(message: string) {
+  /** @param isTraced whether the stack is worth its price: the verdict on a token is the same from everywhere */
+  constructor(message: string, isTraced = true) {
+    const { stackTraceLimit } = Error;
+    if (!isTraced) limitStacks(0);
     super(message);
+    if (!isTraced) limitStacks(stackTraceLimit);
     this.name = new.target.name;
   }
+}
+
+/**
+ * Makes an error that has no stack. To write one down costs as much as the rest of a refusal, and whoever
+ * sends junk decides how often.
+ */
+export function withoutStack<T>(make: () => T): T {
+  const { stackTraceLimit } = Error;
+  limitStacks(0);
+  try {
+    return make();
+  } finally {
+    limitStacks(stackTraceLimit);
+  }
+}
+
+/** Where the application has frozen Error this does nothing, and stacks are as long as ever. */
+function limitStacks(frames: number): void {
+  Reflect.set(Error, 'stackTraceLimit', frames);
 }
 
 /** A module was configured wrongly. Thrown once, at start, with every fault found. */
@@ -27,6 +50,10 @@ export class GenAuthOptionsError extends GenAuthError {
 /** The request is not one a bearer token can be read from (RFC 6750 §3.1 `invalid_request`). */
 export class BearerRequestError extends GenAuthError {
   override readonly code = 'invalid_request';
+
+  constructor(detail: string) {
+    super(detail, false);
+  }
 }
 
 /** Why a token is refused. For the operator only: callers learn `invalid_token` and no more. */
@@ -68,7 +95,7 @@ export class TokenError extends GenAuthError {
     readonly reason: TokenRefusal,
     detail: string,
   ) {
-    super(`Token refused (${reason}): ${detail}`);
+    super(`Token refused (${reason}): ${detail}`, false);
   }
 }
 
@@ -78,7 +105,7 @@ export class InsufficientScopeError extends GenAuthError {
 
   /** @param scopes what the route asks for: the application's own words, never the caller's */
   constructor(readonly scopes: readonly string[]) {
-    super(`The token lacks a scope that is asked for here: ${scopes.join(' ')}`);
+    super(`The token lacks a scope that is asked for here: ${scopes.join(' ')}`, false);
   }
 }
 
@@ -105,7 +132,7 @@ export class GenAuthUnavailableError extends GenAuthError {
     detail: string,
     readonly retryAfterMs = 1_000,
   ) {
-    super(`No verdict possible (${reason}): ${detail}`);
+    super(`No verdict possible (${reason}): ${detail}`, false);
   }
 }
 

@@ -108,7 +108,7 @@ export class GenAuthGuard implements CanActivate {
   }
 
   #with({ exception, headers }: Refusal, response: HttpResponse): Error {
-    for (const [name, value] of Object.entries(headers)) response.header(name, value);
+    for (const name in headers) response.header(name, headers[name] as string);
     return exception;
   }
 

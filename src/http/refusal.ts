@@ -1,6 +1,6 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 
-import { publishRefusal } from '../core/channels.js';
+import { channels, publishRefusal } from '../core/channels.js';
 import {
   BearerRequestError,
   GenAuthUnavailableError,
@@ -8,6 +8,7 @@ import {
   RevocationError,
   TokenError,
   type RevocationReceipt,
+  withoutStack,
 } from '../core/errors.js';
 
 /** A refusal as HTTP: the exception, and the headers that go with it. */
@@ -45,7 +46,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
 function refusalOfRevocation({ code, receipt }: RevocationError): Refusal {
   if (code !== 'invalid_request') return tryLater({ error: code, receipt });
   const body = bodyOf(HttpStatus.BAD_REQUEST, code, 'Bad Request');
-  return { exception: new HttpException(body, HttpStatus.BAD_REQUEST), headers: {} };
+  return { exception: exceptionOf(body), headers: {} };
 }
 
 function tryLater(
@@ -54,7 +55,7 @@ function tryLater(
 ): Refusal {
   const body = bodyOf(HttpStatus.SERVICE_UNAVAILABLE, error, 'Service Unavailable');
   return {
-    exception: new HttpException(receipt ? { ...body, receipt } : body, body.statusCode),
+    exception: exceptionOf(receipt ? { ...body, receipt } : body),
     headers: { 'Retry-After': String(Math.max(1, Math.ceil(afterMs / 1_000))) },
   };
 }
@@ -62,22 +63,31 @@ function tryLater(
 /** Nothing was sent: a bare challenge, without an error code (RFC 6750 §3.1). */
 export function challenge(): Refusal {
   return {
-    exception: new HttpException(
-      { statusCode: HttpStatus.UNAUTHORIZED, message: 'Unauthorized' },
-      HttpStatus.UNAUTHORIZED,
-    ),
+    exception: exceptionOf({ statusCode: HttpStatus.UNAUTHORIZED, message: 'Unauthorized' }),
     headers: { 'WWW-Authenticate': 'Bearer' },
   };
 }
 
 function refuse(status: HttpStatus, code: string, message: string, more = ''): Refusal {
   return {
-    exception: new HttpException(bodyOf(status, code, message), status),
+    exception: exceptionOf(bodyOf(status, code, message)),
     headers: { 'WWW-Authenticate': `Bearer error="${code}"${more}` },
   };
 }
 
-function bodyOf(statusCode: number, error: string, message: string) {
+interface Body {
+  readonly statusCode: number;
+  readonly message: string;
+  readonly error?: string;
+  readonly receipt?: RevocationReceipt;
+}
+
+/** Made for this request alone: filters and interceptors of the application may write on it. */
+function exceptionOf(body: Body): HttpException {
+  return withoutStack(() => new HttpException(body, body.statusCode));
+}
+
+function bodyOf(statusCode: number, error: string, message: string): Body {
   return { statusCode, error, message };
 }
 
@@ -85,5 +95,5 @@ function tell(
   { code, message }: { readonly code: string; readonly message: string },
   reason: Parameters<typeof publishRefusal>[0]['reason'],
 ): void {
-  publishRefusal({ code, reason, detail: message });
+  if (channels.refusal.hasSubscribers) publishRefusal({ code, reason, detail: message });
 }

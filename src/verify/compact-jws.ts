@@ -37,12 +37,27 @@ export type Token = JwsToken | OpaqueToken;
  */
 export function readToken(text: string): Token {
   refuseUnhashable(text);
-  if (!isBearerText(text)) {
-    throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
+  try {
+    return read(text);
+  } catch (error) {
+    refuseForeignCharacters(text);
+    throw error;
   }
+}
+
+function refuseForeignCharacters(text: string): void {
+  if (isBearerText(text)) return;
+  throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
+}
+
+function read(text: string): Token {
   const first = text.indexOf('.');
   const second = first < 0 ? -1 : text.indexOf('.', first + 1);
-  if (!isJose(text, first, second)) return { form: 'opaque', text, id: opaqueKey(text) };
+  if (!isJose(text, first, second)) {
+    // What is canonical base64url has no other characters anyway.
+    refuseForeignCharacters(text);
+    return { form: 'opaque', text, id: opaqueKey(text) };
+  }
   if (second < 0) throw new TokenError('malformed', 'a compact JWS has three segments');
   if (text.includes('.', second + 1)) {
     throw new TokenError('encrypted', 'more than three segments: a JWE, or no token at all');

@@ -65,6 +65,16 @@ function vouchedFor(claims: Record<string, unknown> = {}, id = 'id-1'): Verified
 }
 
 describe('PrincipalCache, remembering', () => {
+  it('has what was verified here as soon as set returns, until it is dropped', async () => {
+    const { cache } = newCache();
+    const verified = verifiedOf();
+    const pending = cache.set('k', verified);
+    expect(cache.get('k')).toBe(verified);
+    await pending;
+    await cache.drop('k');
+    expect(cache.get('k')).toBeUndefined();
+  });
+
   it('gives back the very object that was put in', async () => {
     const { cache } = newCache();
     const verified = verifiedOf();
@@ -184,13 +194,18 @@ describe('PrincipalCache, keys', () => {
     ['other keys', { jwksUri: 'https://example.genauth.ai/keys' }],
     ['another tolerance', { clockTolerance: 1 }],
     ['asking each time', { verification: 'online' }],
-  ] as [string, Partial<GenAuthModuleOptions>][])('change with the settings: %s', (_, options) => {
-    expect(newCache(options).cache.keyOf('t')).not.toBe(newCache().cache.keyOf('t'));
-  });
+  ] as [string, Partial<GenAuthModuleOptions>][])(
+    'in a store that others use change with the settings: %s',
+    (_, options) => {
+      const key = newCache().cache.keyOf('t');
+      expect(newCache(options).cache.sharedKeyOf(key)).not.toBe(newCache().cache.sharedKeyOf(key));
+    },
+  );
 
   it('do not depend on the secret', () => {
     const other = newCache({ appSecret: 'another' } as Partial<GenAuthModuleOptions>);
     expect(other.cache.keyOf('t')).toBe(newCache().cache.keyOf('t'));
+    expect(other.cache.sharedKeyOf('t')).toBe(newCache().cache.sharedKeyOf('t'));
   });
 });
 
@@ -410,6 +425,20 @@ describe('PrincipalCache, with the application’s own cache', () => {
     });
   }
 
+  it('takes nothing from it that was stored under other settings, also when that is moved to our key', async () => {
+    const { cache, store } = withStore();
+    const { cache: other } = withStore({ audience: ['app', 'api'] }, store);
+    const key = cache.keyOf(OPAQUE);
+    expect(other.keyOf(OPAQUE)).toBe(key);
+    await other.set(key, vouchedFor());
+    expect(await cache.getShared(key)).toBeUndefined();
+    const theirs = await store.get<string>(other.sharedKeyOf(key));
+    expect(theirs).toBeDefined();
+    await store.set(cache.sharedKeyOf(key), theirs);
+    expect(await cache.getShared(key)).toBeUndefined();
+    expect(await other.getShared(key)).toBeDefined();
+  });
+
   it('shares introspection results with another process', async () => {
     const { cache, store } = withStore();
     const key = cache.keyOf(OPAQUE);
@@ -468,7 +497,11 @@ describe('PrincipalCache, with the application’s own cache', () => {
     const { cache } = newCache({ cache: { store, max: 3 } });
     for (let n = 0; n < 30; n += 1) await cache.set(`k${n}`, vouchedFor());
     await cache.forget(revocationOf('token', 'id-1'));
-    expect(dropped.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['k27', 'k28', 'k29']);
+    expect(dropped.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
+      ['k27', 'k28', 'k29']
+        .map((key) => cache.sharedKeyOf(key))
+        .toSorted((a, b) => (a < b ? -1 : 1)),
+    );
   });
 
   it('drops there what is dropped here, and what it does not know itself', async () => {

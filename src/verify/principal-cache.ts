@@ -16,10 +16,12 @@ import type { Verified } from './token-verifier.js';
 
 /** Entries that are looked through without a pause. */
 const AT_A_TIME = 500;
+const DONE = Promise.resolve();
 
-/** What Keyv keeps in our store. */
+/** An entry of our store, as Keyv writes it. */
 interface Stored {
   readonly value: Remembered;
+  readonly expires: number;
 }
 
 /**
@@ -70,9 +72,14 @@ export class PrincipalCache {
     this.#shared = options.cacheStore && new SealedStore(options.cacheStore, secrets);
   }
 
-  /** The key of a token: a digest of its whole text together with the settings it is verified under. */
+  /** A digest of the whole token: its key in stores of this object alone, which has one set of settings. */
   keyOf(token: string): string {
-    return hash('sha256', token + this.#fingerprint, 'base64url');
+    return hash('sha256', token, 'base64url');
+  }
+
+  /** Its key in a store that others use as well: a digest of the token together with the settings. */
+  sharedKeyOf(key: string): string {
+    return hash('sha256', key + this.#fingerprint, 'base64url');
   }
 
   /**
@@ -88,20 +95,28 @@ export class PrincipalCache {
 
   /** Looks into the application's own cache, and takes what is found there into ours. */
   async getShared(key: string): Promise<Verified | undefined> {
-    const found = await this.#shared?.get(key);
+    const found = await this.#shared?.get(this.sharedKeyOf(key));
     if (!found || !isCurrent(found, this.clock.wall())) return undefined;
-    await this.#keep(key, found);
+    await this.#write(key, found);
     return found.verified;
   }
 
-  async set(key: string, verified: Verified): Promise<void> {
+  /** What was verified here is remembered when the call returns: whoever is next to bring the token finds it. */
+  set(key: string, verified: Verified): Promise<void> {
     const now = this.clock.wall();
     const remembered = { verified, until: this.#lapseOf(verified, now) };
     const ttlMs = Math.floor(remembered.until - now);
     // cache-manager keeps what has a ttl of 0 or NaN for ever.
-    if (!(ttlMs >= 1)) return;
-    await this.#keep(key, remembered);
-    if (isOnline(verified)) await this.#shared?.set(key, remembered, ttlMs);
+    if (!(ttlMs >= 1)) return DONE;
+    if (isOnline(verified)) return this.#setOnline(key, remembered, ttlMs);
+    this.#entries.set(key, { value: remembered, expires: remembered.until });
+    this.#group(key, verified.principal);
+    return DONE;
+  }
+
+  async #setOnline(key: string, remembered: Remembered, ttlMs: number): Promise<void> {
+    await this.#write(key, remembered);
+    await this.#shared?.set(this.sharedKeyOf(key), remembered, ttlMs);
   }
 
   /** A JWT that GenAuth was asked about is remembered until it expires: GenAuth is asked once. */
@@ -117,7 +132,9 @@ export class PrincipalCache {
   async drop(key: string): Promise<void> {
     const remembered = this.#entries.peek(key)?.value;
     await this.#cache.del(key);
-    if (!remembered || isOnline(remembered.verified)) await this.#shared?.delete(key);
+    if (!remembered || isOnline(remembered.verified)) {
+      await this.#shared?.delete(this.sharedKeyOf(key));
+    }
   }
 
   /** Drops everything the revocation reaches. What it misses is refused all the same. */
@@ -189,11 +206,14 @@ export class PrincipalCache {
     this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
   }
 
-  async #keep(key: string, remembered: Remembered): Promise<void> {
+  /** Through cache-manager. That takes several promises, and five times as long as the store itself. */
+  async #write(key: string, remembered: Remembered): Promise<void> {
     const ttlMs = Math.max(1, Math.ceil(remembered.until - this.clock.wall()));
     await this.#cache.set(key, remembered, ttlMs);
-    if (!this.#entries.has(key)) return;
-    const { id, sub } = remembered.verified.principal;
+    if (this.#entries.has(key)) this.#group(key, remembered.verified.principal);
+  }
+
+  #group(key: string, { id, sub }: Principal): void {
     if (sub !== undefined) this.#bySubject.add(sub, key);
     this.#byToken.add(id, key);
   }

@@ -1,4 +1,4 @@
-import { constants, hash, KeyObject, verify } from 'node:crypto';
+import { constants, hash, KeyObject, verify, type VerifyKeyObjectInput } from 'node:crypto';
 
 import { importJWK } from 'jose';
 
@@ -38,6 +38,12 @@ const PUBLIC_MEMBERS = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x
 
 /** One public key of a key set, bound to what its publisher says it is for. */
 export class SigningKey {
+  /** What RSA signatures are as long as. */
+  readonly #modulusBytes: number;
+  /** What `verify` is given: with the padding of RSASSA-PSS, and without. */
+  readonly #plain: VerifyKeyObjectInput;
+  readonly #pss: VerifyKeyObjectInput;
+
   private constructor(
     /** Names the key material together with its `kid`, so that a replaced key is another key. */
     readonly id: string,
@@ -45,8 +51,16 @@ export class SigningKey {
     private readonly alg: string | undefined,
     private readonly kty: string,
     private readonly crv: string | undefined,
-    private readonly key: KeyObject,
-  ) {}
+    key: KeyObject,
+  ) {
+    this.#modulusBytes = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
+    this.#plain = { key, dsaEncoding: 'ieee-p1363' };
+    this.#pss = {
+      ...this.#plain,
+      padding: constants.RSA_PKCS1_PSS_PADDING,
+      saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+    };
+  }
 
   /**
    * A usable key, or undefined for what cannot or must not verify signatures here: symmetric and private
@@ -84,23 +98,8 @@ export class SigningKey {
     const rule = ruleOf(alg);
     if (!rule || !this.suits(alg) || signature.length !== (rule.length ?? this.#modulusBytes))
       return false;
-    return verify(
-      rule.digest,
-      Buffer.from(signingInput, 'latin1'),
-      {
-        key: this.key,
-        dsaEncoding: 'ieee-p1363',
-        ...(rule.pss && {
-          padding: constants.RSA_PKCS1_PSS_PADDING,
-          saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
-        }),
-      },
-      signature,
-    );
-  }
-
-  get #modulusBytes(): number {
-    return Math.ceil((this.key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
+    const input = Buffer.from(signingInput, 'latin1');
+    return verify(rule.digest, input, rule.pss ? this.#pss : this.#plain, signature);
   }
 }
 

@@ -70,6 +70,24 @@ describe('verifyRemembered', () => {
     expect(() => app.tokens.check(principal)).not.toThrow();
   });
 
+  it('gives what verify has been asked for in the same tick, once the keys are known', async () => {
+    await remembered();
+    const { access_token: token } = scene.genauth.signIn();
+    const pending = app.tokens.verify(token);
+    const principal = app.tokens.verifyRemembered(token);
+    expect(principal).toBeDefined();
+    expect(await pending).toBe(principal);
+  });
+
+  it('gives nothing of what verify has refused in the same tick', async () => {
+    const { token } = await remembered();
+    const { access_token: other } = scene.genauth.signIn();
+    const forged = `${token.slice(0, token.lastIndexOf('.'))}.${other.slice(other.lastIndexOf('.') + 1)}`;
+    const pending = app.tokens.verify(forged);
+    expect(atOnce(forged)).toBeUndefined();
+    await expect(pending).rejects.toMatchObject({ reason: 'signature' });
+  });
+
   it('says nothing of a token that was not verified here, however good', async () => {
     const { token } = await remembered();
     expect(atOnce(scene.genauth.signIn().access_token)).toBeUndefined();

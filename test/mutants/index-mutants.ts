@@ -83,8 +83,8 @@ export const indexMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/core/clock.ts',
-        find: 'Math.max(clock.wall(), latest.get(clock) ?? -Infinity)',
-        replace: 'clock.wall()',
+        find: 'if (before !== undefined && before >= now) return before;',
+        replace: 'if (before === now) return before;',
       },
     ],
     spec: INDEX_SPEC,
@@ -122,9 +122,9 @@ export const roadMutants: readonly Mutant[] = [
     patches: [
       {
         file: VERIFICATION,
-        find: 'if (!doubt) return this.#accept(verified, begun);',
+        find: 'if (!doubt) return this.#accept(verified, token);',
         replace:
-          'if (!doubt) {\n        await new Promise((resolve) => setImmediate(resolve));\n        return this.#accept(verified, begun);\n      }',
+          'if (!doubt) {\n        await new Promise((resolve) => setImmediate(resolve));\n        return this.#accept(verified, token);\n      }',
       },
     ],
     spec: RACES,
@@ -134,9 +134,9 @@ export const roadMutants: readonly Mutant[] = [
     name: 'a verification joins one that began before the newest revocation',
     patches: [
       {
-        file: VERIFICATION,
-        find: 'if (current?.version === version) return current.verified;',
-        replace: 'if (current) return current.verified;',
+        file: 'src/flights.ts',
+        find: 'if (current?.version === version) return current.landed;',
+        replace: 'if (current) return current.landed;',
       },
     ],
     spec: RACES,
