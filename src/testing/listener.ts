@@ -42,7 +42,13 @@ export class Listener {
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) cut(socket);
     await closed;
   }
+}
+
+/** Resets a connection. One that is just being ended cannot be reset, and would keep its process for ever. */
+export function cut(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

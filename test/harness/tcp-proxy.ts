@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
+import { cut } from '../../src/testing/listener.js';
+
 /** `up` is from the client to the server, `down` from the server to the client. */
 export type Direction = 'up' | 'down';
 
@@ -74,7 +76,7 @@ export class TcpProxy {
   /** Breaks every connection (RST). */
   reset(): void {
     for (const { client, server } of this.#pipes) {
-      client.resetAndDestroy();
+      cut(client);
       server.destroy();
     }
   }
