@@ -22,8 +22,8 @@ const FLEET = 'src/revocation/fleet';
 export const ablations: readonly Ablation[] = [
   {
     name: 'eviction only',
-    broken: 500,
-    of: 500,
+    broken: 100,
+    of: 100,
     first: 1,
     patches: [
       {
@@ -36,8 +36,8 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'pub/sub only',
-    broken: 436,
-    of: 500,
+    broken: 89,
+    of: 100,
     first: 1,
     patches: [
       {
@@ -54,9 +54,9 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'no lease',
-    broken: 379,
-    of: 500,
-    first: 1,
+    broken: 79,
+    of: 100,
+    first: 2,
     patches: [
       {
         file: `${FLEET}/lease.js`,
@@ -67,9 +67,9 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'lease from the time of the reply',
-    broken: 24,
-    of: 500,
-    first: 50,
+    broken: 6,
+    of: 100,
+    first: 17,
     patches: [
       {
         file: `${REDIS}/prover.js`,
@@ -80,9 +80,9 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'shared cursor',
-    broken: 1,
-    of: 250,
-    first: 59,
+    broken: 3,
+    of: 100,
+    first: 36,
     patches: [
       {
         file: `${REDIS}/bell.js`,
@@ -104,9 +104,9 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'no replication id',
-    broken: 2,
-    of: 200,
-    first: 22,
+    broken: 5,
+    of: 400,
+    first: 167,
     patches: [
       {
         file: `${REDIS}/prover.js`,
@@ -117,7 +117,7 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'ready before catch-up',
-    broken: 39,
+    broken: 36,
     of: 100,
     first: 1,
     patches: [
@@ -135,7 +135,7 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'no WAIT',
-    broken: 36,
+    broken: 41,
     of: 100,
     first: 1,
     patches: [
@@ -148,8 +148,8 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: 'no lag test',
-    broken: 232,
-    of: 500,
+    broken: 50,
+    of: 100,
     first: 1,
     patches: [
       {
