@@ -48,7 +48,7 @@ export class Listener {
 }
 
 /** Resets a connection. One that is just being ended cannot be reset, and would keep its process for ever. */
-export function cut(socket: Socket): void {
+function cut(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }

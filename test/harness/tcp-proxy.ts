@@ -1,8 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-import { cut } from '../../src/testing/listener.js';
-
 /** `up` is from the client to the server, `down` from the server to the client. */
 export type Direction = 'up' | 'down';
 
@@ -76,7 +74,9 @@ export class TcpProxy {
   /** Breaks every connection (RST). */
   reset(): void {
     for (const { client, server } of this.#pipes) {
-      cut(client);
+      // One that is just being ended cannot be reset, and would keep its process for ever.
+      if (client.writableEnded) client.destroy();
+      else client.resetAndDestroy();
       server.destroy();
     }
   }
