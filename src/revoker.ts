@@ -105,14 +105,15 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   verdict(verified: Verified, now: number = this.clock.wall()): Verdict {
     const { principal, vouchedAt, vouchedVersion } = verified;
     const application = this.applications.byId(principal.appId)?.options;
-    return this.index.check(principal, {
+    const standing = {
       vouchedAt,
       vouchedVersion,
       clockAheadMs: application ? this.client.offsetOf(application, now).highMs : 0,
       freshness: this.freshness(),
       maxStalenessMs: this.options.maxStalenessMs,
       now,
-    });
+    };
+    return this.index.check(principal, standing, verified);
   }
 
   /** Whether this very token was revoked. */

@@ -2,34 +2,20 @@ import { Injectable } from '@nestjs/common';
 
 import { Caution } from './caution.js';
 import { publishAlarm } from './core/channels.js';
-import { Clock, latestWall } from './core/clock.js';
+import { Clock, latestWallOf } from './core/clock.js';
 import { type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
 import { type Doubt, tooOld, unavailable } from './doubt.js';
 import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
+import { nameOf, type Presented } from './presented.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { type JwsToken, readToken, refuseUnhashable } from './verify/compact-jws.js';
+import { readToken, refuseUnhashable } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
-
-/** A token as it was presented: when by our clock, and by what was revoked. */
-interface Presented {
-  readonly text: string;
-  /** Where it is remembered. */
-  readonly key: string;
-  readonly at: number;
-  readonly version: number;
-}
-
-/** What was accepted, and the newest revocation at the time its token was first presented. */
-interface Known {
-  verified: Verified;
-  version: number;
-}
 
 /** Each doubt needs one question at most; more rounds than kinds of doubt means the world is moving. */
 const MOST_ROUNDS = 4;
@@ -38,7 +24,9 @@ const MOST_ROUNDS = 4;
 @Injectable()
 export class TokenVerification {
   readonly #flights = new Flights<Verified>();
-  readonly #known = new WeakMap<Principal, Known>();
+  readonly #latestWall: (now: number) => number;
+  /** What each principal that was accepted rests on. */
+  readonly #known = new WeakMap<Principal, Verified>();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -47,12 +35,14 @@ export class TokenVerification {
     private readonly revoker: Revoker,
     private readonly clock: Clock,
     private readonly caution: Caution,
-  ) {}
+  ) {
+    this.#latestWall = latestWallOf(clock);
+  }
 
-  /** See `TokenService.verifyRemembered`. Everything in `verify` that needs no `await`. */
-  verifyRemembered(text: string, demands: Demands): Principal | undefined {
+  /** See `TokenService.verifyAtOnce`. Everything in `verify` that needs no `await`. */
+  verifyAtOnce(text: string, demands: Demands): Principal | undefined {
     const token = this.#present(text);
-    const verified = this.#remembered(token);
+    const verified = this.#remembered(token) ?? this.#verifyHere(token, demands);
     if (!verified || this.#judge(verified, demands, token, token.at)) return undefined;
     return this.#accept(verified, token);
   }
@@ -60,8 +50,10 @@ export class TokenVerification {
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
     const token = this.#present(text);
-    const found = this.#remembered(token) ?? this.#verifyAnew(token, demands);
-    let verified = found instanceof Promise ? await found : found;
+    let verified =
+      this.#remembered(token) ??
+      this.#verifyHere(token, demands) ??
+      (await this.#verifyElsewhere(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between these checks and the answer.
       this.#refuseUnusable(verified);
@@ -79,8 +71,8 @@ export class TokenVerification {
   check(principal: Principal): void {
     const known = this.#known.get(principal);
     if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
-    this.#refuseUnusable(known.verified);
-    const doubt = this.#judgeRevocations(known.verified, this.revoker.version, this.clock.wall());
+    this.#refuseUnusable(known);
+    const doubt = this.#judgeRevocations(known, this.revoker.version, this.clock.wall());
     if (doubt) throw unavailable(doubt);
   }
 
@@ -91,14 +83,17 @@ export class TokenVerification {
   }
 
   #accept(verified: Verified, { version }: Presented): Principal {
-    const { principal } = verified;
-    const known = this.#known.get(principal);
-    if (!known) this.#known.set(principal, { verified, version });
-    else if (known.verified !== verified || known.version > version) {
-      known.verified = verified;
-      known.version = Math.min(known.version, version);
-    }
+    const { principal, presentedVersion } = verified;
+    if (presentedVersion === undefined) this.#introduce(verified, version);
+    else if (presentedVersion > version) verified.presentedVersion = version;
     return principal;
+  }
+
+  /** GenAuth's word makes another `Verified` of a principal that was accepted before. */
+  #introduce(verified: Verified, version: number): void {
+    const { presentedVersion = Infinity } = this.#known.get(verified.principal) ?? {};
+    verified.presentedVersion = Math.min(presentedVersion, version);
+    this.#known.set(verified.principal, verified);
   }
 
   /** What is remembered of the token, unless its times or its key no longer hold. */
@@ -119,7 +114,7 @@ export class TokenVerification {
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
   #refuseUnusable({ principal, keyId }: Verified, now = this.clock.wall()): void {
-    judgeTimes(principal, latestWall(this.clock, now), this.options.clockToleranceMs);
+    judgeTimes(principal, this.#latestWall(now), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;
     if (keys?.holds(keyId) === true) return;
@@ -128,28 +123,32 @@ export class TokenVerification {
     throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
-  /** At once where nobody has to be asked: for a JWT, once the keys are known. */
-  #verifyAnew({ key, text }: Presented, { appId }: Demands): Verified | Promise<Verified> {
-    const name = appId === undefined ? key : `${key} ${appId}`;
-    this.cache.refuseAgain(name);
-    const token = readToken(text);
+  /** For a JWT whose key is known. Undefined when somebody has to be asked. */
+  #verifyHere(presented: Presented, demands: Demands): Verified | undefined {
+    const name = nameOf(presented, demands);
+    this.cache.refusals.refuseAgain(name);
+    const token = readToken(presented.text);
     // Denied here is denied, also while GenAuth or its keys are away.
     if (this.revoker.isBuried(token))
       throw new TokenError('revoked', 'by a revocation of its token');
-    const verify = () => this.#join(name, key, () => this.applications.verify(token, appId));
-    if (token.form === 'jws') return this.#verifyAtOnce(name, key, token) ?? verify();
-    return this.cache.getShared(key).then((shared) => shared ?? verify());
-  }
-
-  #verifyAtOnce(name: string, key: string, token: JwsToken): Verified | undefined {
+    if (token.form === 'opaque') return undefined;
     try {
       const verified = this.applications.verifyAtOnce(token);
-      if (verified) void this.#keep(key, verified);
+      if (verified) void this.#keep(presented.key, verified);
       return verified;
     } catch (error) {
-      this.cache.rememberRefusal(name, error);
+      this.cache.refusals.remember(name, error);
       throw error;
     }
+  }
+
+  async #verifyElsewhere(presented: Presented, demands: Demands): Promise<Verified> {
+    const { key, text } = presented;
+    const token = readToken(text);
+    const shared = token.form === 'opaque' ? await this.cache.getShared(key) : undefined;
+    if (shared) return shared;
+    const verify = () => this.applications.verify(token, demands.appId);
+    return this.#join(nameOf(presented, demands), key, verify);
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
@@ -180,7 +179,7 @@ export class TokenVerification {
         await this.#keep(key, verified);
         return verified;
       } catch (error) {
-        this.cache.rememberRefusal(name, error);
+        this.cache.refusals.remember(name, error);
         throw error;
       }
     });
@@ -231,9 +230,9 @@ export class TokenVerification {
   }
 
   /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
-  #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
-    const first = Math.min(presented, this.#known.get(principal)?.version ?? Infinity);
-    if (first >= presentedBefore) return;
+  #refuseOlder(verified: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
+    const { principal, presentedVersion = Infinity } = verified;
+    if (Math.min(presented, presentedVersion) >= presentedBefore) return;
     this.revoker.bury(principal);
     throw new TokenError('revoked', 'it was presented before a cut that covers it');
   }

@@ -79,11 +79,11 @@ export class TokenService {
   }
 
   /**
-   * As `verify`, at once and without a promise, for a token that was verified here a moment ago: under the
-   * very same checks, throwing the same. Undefined says nothing about the token; then ask `verify`.
+   * As `verify`, without a promise wherever nobody has to be asked: for a token that is remembered, and for a
+   * JWT whose key is known. The same checks, throwing the same. Undefined says nothing: then ask `verify`.
    */
-  verifyRemembered(token: string, demands: Demands = {}): Principal | undefined {
-    return this.verification.verifyRemembered(token, demands);
+  verifyAtOnce(token: string, demands: Demands = {}): Principal | undefined {
+    return this.verification.verifyAtOnce(token, demands);
   }
 
   /**

@@ -12,17 +12,29 @@ export abstract class Clock {
   abstract setTimeout(callback: () => void, delayMs: number): () => void;
 }
 
-const latest = new WeakMap<Clock, number>();
+const latest = new WeakMap<Clock, (now: number) => number>();
 
 /**
- * The highest wall time seen of this clock, which reads `now`. What has expired stays so: a clock that is set back brings no
- * token back to life, and a revocation made meanwhile reaches what it should.
+ * The highest wall time seen of this clock, which reads `now`. What has expired stays so: a clock that is set
+ * back brings no token back to life, and a revocation made meanwhile reaches what it should.
  */
 export function latestWall(clock: Clock, now = clock.wall()): number {
-  const before = latest.get(clock);
-  if (before !== undefined && before >= now) return before;
-  latest.set(clock, now);
-  return now;
+  return latestWallOf(clock)(now);
+}
+
+/** As `latestWall`, for who asks with every request: everybody who asks of one clock is told the same. */
+export function latestWallOf(clock: Clock): (now: number) => number {
+  let latestOf = latest.get(clock);
+  if (!latestOf) latest.set(clock, (latestOf = highest()));
+  return latestOf;
+}
+
+function highest(): (now: number) => number {
+  let seen = -Infinity;
+  return (now) => {
+    if (now > seen) seen = now;
+    return seen;
+  };
 }
 
 /** The machine's own clocks. Its timers do not keep a process alive. */

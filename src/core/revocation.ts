@@ -200,3 +200,9 @@ export function isAimedAt({ kind, ids: [id, within] }: Target, principal: Princi
   const isClient = id !== undefined && clientsOf(principal).has(id);
   return isClient && (within === undefined || principal.sub === within);
 }
+
+/** What the index of revocations has found of a principal before; kept with the principal, for the index to read. */
+export interface Finding {
+  /** Nothing was held against it as of this version. */
+  clearVersion?: number;
+}

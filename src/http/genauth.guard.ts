@@ -4,7 +4,8 @@ import { Reflector } from '@nestjs/core';
 import { publishRefusal } from '../core/channels.js';
 import type { Demands } from '../core/demands.js';
 import { TokenService } from '../token.service.js';
-import { bearerToken } from './bearer.js';
+import { isBearerText } from '../verify/compact-jws.js';
+import { bearerCredentials, malformedHeader } from './bearer.js';
 import { type GuardedRequest, metadata } from './decorators.js';
 import { challenge, type Refusal, refusalOf } from './refusal.js';
 
@@ -14,6 +15,7 @@ interface HttpResponse {
 
 /** What the decorators of a route, or else of its controller, say. */
 interface RouteRules {
+  readonly controller: object;
   readonly isPublic: boolean;
   readonly isOptional: boolean;
   readonly demands: Demands;
@@ -33,32 +35,35 @@ interface RouteRules {
 @Injectable()
 export class GenAuthGuard implements CanActivate {
   readonly #logger = new Logger(GenAuthGuard.name);
-  readonly #rules = new WeakMap<object, WeakMap<object, RouteRules>>();
+  readonly #rules = new WeakMap<object, RouteRules>();
 
   constructor(
     private readonly tokens: TokenService,
     private readonly reflector: Reflector,
   ) {}
 
-  /** At once for a token that was verified a moment ago: a promise would cost more than its checks. */
+  /** At once wherever nobody has to be asked: a promise would cost more than the checks of a known token. */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     if (context.getType() !== 'http') return this.#refuseContext(context.getType());
     const rules = this.#rulesOf(context);
     if (rules.isPublic) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<GuardedRequest>();
+    let token: string | undefined;
     try {
-      const token = bearerToken(request);
+      token = bearerCredentials(request);
       if (token === undefined) {
         if (rules.isOptional) return true;
         throw this.#with(challenge(), http.getResponse());
       }
-      const principal = this.tokens.verifyRemembered(token, rules.demands);
+      const principal = this.tokens.verifyAtOnce(token, rules.demands);
       if (!principal) return this.#verify(token, rules.demands, request, http.getResponse());
       request.principal = principal;
       return true;
     } catch (error) {
-      throw this.#refusal(error, http.getResponse());
+      // What no header may carry is a bad request and not a bad token; of a good one nobody has to ask.
+      const isMalformed = token !== undefined && !isBearerText(token);
+      throw this.#refusal(isMalformed ? malformedHeader() : error, http.getResponse());
     }
   }
 
@@ -78,20 +83,22 @@ export class GenAuthGuard implements CanActivate {
     }
   }
 
-  /** What the decorators say of a route, read once: they do not change. */
+  /** What the decorators say of a route: read once, unless several controllers inherit it. */
   #rulesOf(context: ExecutionContext): RouteRules {
     const [route, controller] = [context.getHandler(), context.getClass()];
-    let known = this.#rules.get(route);
-    if (!known) this.#rules.set(route, (known = new WeakMap()));
-    let rules = known.get(controller);
-    if (!rules) known.set(controller, (rules = this.#readRules(route, controller)));
+    const known = this.#rules.get(route);
+    if (known?.controller === controller) return known;
+    const rules = this.#readRules(route, controller);
+    this.#rules.set(route, rules);
     return rules;
   }
 
-  #readRules(...targets: [route: object, controller: object]): RouteRules {
+  #readRules(route: object, controller: object): RouteRules {
+    const targets = [route, controller];
     const read = <T>({ KEY }: { KEY: string }): T | undefined =>
       this.reflector.getAllAndOverride<T | undefined>(KEY, targets as never);
     return {
+      controller,
       isPublic: read(metadata.PublicRoute) === true,
       isOptional: read(metadata.OptionalRoute) === true,
       demands: {

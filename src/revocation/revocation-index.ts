@@ -1,8 +1,9 @@
-import { type Clock, latestWall } from '../core/clock.js';
+import { type Clock, latestWallOf } from '../core/clock.js';
 import type { Principal } from '../core/principal.js';
 import type { Freshness } from '../core/revocation-log.js';
 import {
   type Digest,
+  type Finding,
   isWatermark,
   type Revocation,
   type RevocationKind,
@@ -54,9 +55,8 @@ const ACCEPTED: Verdict = { is: 'accepted' };
 export class RevocationIndex {
   readonly #tombstones: Tombstones;
   readonly #watermarks = new Watermarks();
-  /** Against whom nothing was held, as of which version. */
-  readonly #clear = new WeakMap<Principal, number>();
   readonly #outliveMs: number;
+  readonly #latestWall: (now: number) => number;
   #droppedThrough = 0;
   #fullUntil = 0;
   #expiredAt = -Infinity;
@@ -70,6 +70,7 @@ export class RevocationIndex {
     private readonly maxEntries: number,
   ) {
     this.#outliveMs = clockToleranceMs + OUTLIVE_MS;
+    this.#latestWall = latestWallOf(clock);
     this.#tombstones = new Tombstones(this.#outliveMs);
   }
 
@@ -133,14 +134,14 @@ export class RevocationIndex {
   }
 
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
-  check(principal: Principal, standing: Standing): Verdict {
+  check(principal: Principal, standing: Standing, found: Finding = {}): Verdict {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
     // What nothing was held against stays so until another fact is applied.
-    if (this.#clear.get(principal) !== this.#version) {
+    if (found.clearVersion !== this.#version) {
       const held = this.#hold(principal);
       if (held?.is === 'denied') return held;
       if (held && !isAsked(held, standing)) return boundary(held);
-      if (!held) this.#clear.set(principal, this.#version);
+      if (!held) found.clearVersion = this.#version;
     }
     return this.#ownVerdict(principal, standing);
   }
@@ -173,7 +174,7 @@ export class RevocationIndex {
 
   #coverageVerdict(principal: Principal, standing: Standing, vouchedAt: number): Verdict {
     // A watermark is gone after retainMs: the log says nothing about tokens that are older.
-    const forgotten = latestWall(this.clock, standing.now) - this.retainMs;
+    const forgotten = this.#latestWall(standing.now ?? this.clock.wall()) - this.retainMs;
     const askedSince = Math.max(standing.freshness.coveredSince, forgotten);
     const issuedAt = principal.issuedAt ?? -Infinity;
     if (issuedAt > askedSince + standing.clockAheadMs || vouchedAt >= askedSince) return ACCEPTED;
@@ -205,7 +206,7 @@ export class RevocationIndex {
 
   /** The highest wall time seen: a clock that is set back brings nothing back to life. */
   #wall(): number {
-    return latestWall(this.clock);
+    return this.#latestWall(this.clock.wall());
   }
 
   #expire(now: number): void {

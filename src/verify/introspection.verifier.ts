@@ -47,7 +47,7 @@ export class IntrospectionVerifier extends TokenVerifier {
   }
 
   /** GenAuth's word on a token whose principal is already known: the two must speak of the same token. */
-  async confirm(token: Token, { principal, ...verified }: Verified): Promise<Verified> {
+  async confirm(token: Token, { principal, keyId }: Verified): Promise<Verified> {
     if (token.form === 'opaque') return this.verify(token);
     const { answer, vouchedAt } = await this.#ask(token);
     const same = (['jti', 'sub', 'exp', 'iat'] as const).every((name) => {
@@ -60,7 +60,7 @@ export class IntrospectionVerifier extends TokenVerifier {
     if (!same || !(ours || parties.some((one) => clientsOf(principal).has(one as string)))) {
       throw new TokenError('audience', 'the introspection answer is about another token');
     }
-    return { ...verified, principal, vouchedAt };
+    return { principal, vouchedAt, ...(keyId !== undefined && { keyId }) };
   }
 
   async #ask(token: Token): Promise<Vouched> {

@@ -330,7 +330,7 @@ describe('PrincipalCache, refusals', () => {
 
   function isRefused(cache: PrincipalCache, key: string): boolean {
     try {
-      cache.refuseAgain(key);
+      cache.refusals.refuseAgain(key);
       return false;
     } catch (error) {
       expect(error).toBe(refusal);
@@ -340,7 +340,7 @@ describe('PrincipalCache, refusals', () => {
 
   it('are remembered for refusalTtl and no longer', () => {
     const { cache, clock } = newCache({ refusalTtl: 2_000 });
-    cache.rememberRefusal('k', refusal);
+    cache.refusals.remember('k', refusal);
     expect(isRefused(cache, 'k')).toBe(true);
     expect(isRefused(cache, 'l')).toBe(false);
     clock.advance(1_999);
@@ -351,13 +351,13 @@ describe('PrincipalCache, refusals', () => {
 
   it('are not remembered when refusalTtl is 0', () => {
     const { cache } = newCache({ refusalTtl: 0 });
-    cache.rememberRefusal('k', refusal);
+    cache.refusals.remember('k', refusal);
     expect(isRefused(cache, 'k')).toBe(false);
   });
 
   it('are not prolonged by being met again', () => {
     const { cache, clock } = newCache({ refusalTtl: 100 });
-    cache.rememberRefusal('k', refusal);
+    cache.refusals.remember('k', refusal);
     for (let ms = 0; ms < 100; ms += 10) {
       expect(isRefused(cache, 'k')).toBe(true);
       clock.advance(10);
@@ -377,18 +377,18 @@ describe('PrincipalCache, refusals', () => {
     ['nothing at all', undefined],
   ])('are definite: %s is not remembered', (_, error) => {
     const { cache } = newCache();
-    cache.rememberRefusal('k', error);
-    expect(() => cache.refuseAgain('k')).not.toThrow();
+    cache.refusals.remember('k', error);
+    expect(() => cache.refusals.refuseAgain('k')).not.toThrow();
   });
 
   it('fill a bounded space of their own: a million of them push out nothing that is good', async () => {
     const { cache } = newCache({ cache: { max: 20_000 }, refusalTtl: 60_000 });
     for (let n = 0; n < 1_000; n += 1) await cache.set(`g${n}`, verifiedOf({}, { id: `id-${n}` }));
-    for (let n = 0; n < 1_000_000; n += 1) cache.rememberRefusal(`junk-${n}`, refusal);
+    for (let n = 0; n < 1_000_000; n += 1) cache.refusals.remember(`junk-${n}`, refusal);
     let remembered = 0;
     for (let n = 0; n < 1_000_000; n += 1) {
       try {
-        cache.refuseAgain(`junk-${n}`);
+        cache.refusals.refuseAgain(`junk-${n}`);
       } catch {
         remembered += 1;
       }
@@ -400,7 +400,7 @@ describe('PrincipalCache, refusals', () => {
   it('and principals under one key do not get in each other’s way', async () => {
     const { cache } = newCache();
     await cache.set('k', verifiedOf());
-    cache.rememberRefusal('k', refusal);
+    cache.refusals.remember('k', refusal);
     expect(cache.get('k')).toBeDefined();
     await cache.drop('k');
     expect(isRefused(cache, 'k')).toBe(true);

@@ -6,16 +6,18 @@ import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 
 import type { Clock } from '../core/clock.js';
-import { TokenError } from '../core/errors.js';
 import type { Principal } from '../core/principal.js';
 import { type Digest, reaches, type Revocation, targetKeys } from '../core/revocation.js';
 import type { ResolvedOptions } from '../genauth.options.js';
 import { KeyGroups } from './key-groups.js';
+import { Refusals } from './refusals.js';
 import { type Remembered, SealedStore } from './sealed-store.js';
 import type { Verified } from './token-verifier.js';
 
 /** Entries that are looked through without a pause. */
 const AT_A_TIME = 500;
+/** How exactly it is known which entry was used last. */
+const USED_MS = 1_000;
 const DONE = Promise.resolve();
 
 /** An entry of our store, as Keyv writes it. */
@@ -32,10 +34,11 @@ interface Stored {
  * holds introspection results as well.
  */
 export class PrincipalCache {
+  /** In a space of their own: no junk takes the place of a good token. */
+  readonly refusals: Refusals;
   readonly #entries: LRUCache<string, Stored>;
   readonly #cache: Cache;
   readonly #shared: SealedStore | undefined;
-  readonly #refusals: LRUCache<string, { readonly error: TokenError; readonly until: number }>;
   /** The entries of each token: one for each accepted spelling. */
   readonly #byToken = new KeyGroups();
   /** The entries of each user. */
@@ -61,7 +64,7 @@ export class PrincipalCache {
     // Without a serializer Keyv stores the entry itself, not a copy of it.
     Object.assign(keyv, { serialize: undefined, deserialize: undefined });
     this.#cache = createCache({ stores: [keyv] });
-    this.#refusals = new LRUCache({ max: Math.max(1_000, Math.ceil(options.cacheMax / 10)) });
+    this.refusals = new Refusals(options, clock);
     const settings = options.applications.map((one) => ({ ...one, appSecret: undefined }));
     this.#fingerprint = hash(
       'sha256',
@@ -87,10 +90,20 @@ export class PrincipalCache {
    * would cost each request a promise, and be the same entry.
    */
   get(key: string, now: number = this.clock.wall()): Verified | undefined {
-    const found = this.#entries.get(key)?.value;
-    if (!found || isCurrent(found, now)) return found?.verified;
-    this.#entries.delete(key);
-    return undefined;
+    const found = this.#entries.peek(key)?.value;
+    if (!found) return undefined;
+    if (!isCurrent(found, now)) {
+      this.#entries.delete(key);
+      return undefined;
+    }
+    if (now >= (found.usedAt ?? -Infinity) + USED_MS) this.#use(key, found, now);
+    return found.verified;
+  }
+
+  /** Moves an entry away from those that go next, which touches memory all over the store. */
+  #use(key: string, found: Remembered, now: number): void {
+    found.usedAt = now;
+    this.#entries.get(key);
   }
 
   /** Looks into the application's own cache, and takes what is found there into ours. */
@@ -189,21 +202,6 @@ export class PrincipalCache {
         ? [...this.#entries.values()]
         : this.#bySubject.of(subject).flatMap((key) => this.#entries.peek(key) ?? []);
     return entries.map(({ value }) => value.verified.principal).filter(isMeant);
-  }
-
-  /** @throws {TokenError} the refusal that was remembered for this key a moment ago */
-  refuseAgain(key: string): void {
-    const refusal = this.#refusals.get(key);
-    if (!refusal) return;
-    if (refusal.until > this.clock.wall()) throw refusal.error;
-    this.#refusals.delete(key);
-  }
-
-  /** Remembers refusals that cost work and that time does not heal, in a space of their own. */
-  rememberRefusal(key: string, error: unknown): void {
-    if (!(error instanceof TokenError) || this.options.refusalTtlMs === 0) return;
-    if (error.reason !== 'signature' && error.reason !== 'inactive') return;
-    this.#refusals.set(key, { error, until: this.clock.wall() + this.options.refusalTtlMs });
   }
 
   /** Through cache-manager. That takes several promises, and five times as long as the store itself. */

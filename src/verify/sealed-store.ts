@@ -22,6 +22,8 @@ export interface Remembered {
   readonly verified: Verified;
   /** Wall time. */
   readonly until: number;
+  /** Wall time: when its use was last taken down. */
+  usedAt?: number;
 }
 
 /** What is inside of an entry; it names the key it belongs under. */

@@ -208,7 +208,7 @@ async function play(
         if (answer['active'] === true) observer.accept('introspect', act.token, asked());
       });
     }
-    if (tokens.verifyRemembered(text)) observer.accept('verify', act.token, asked());
+    if (tokens.verifyAtOnce(text)) observer.accept('verify', act.token, asked());
     return tokens.verify(text).then((principal) => {
       // As the guard does. Where every event waits for the last one's promises, verify() needs no help.
       if (pauses.some((ticks) => ticks > 0)) tokens.check(principal);

@@ -415,6 +415,15 @@ describe('around a cut', () => {
     expect(introspections()).toBe(asked);
   });
 
+  it('refuses a principal that was accepted here before the cut, and forgotten since', async () => {
+    app = await scene.start({ cache: { max: 1 } });
+    const ann = await app.tokens.verify(scene.genauth.signIn({ sub: 'ann' }).access_token);
+    await app.tokens.verify(scene.genauth.signIn({ sub: 'bob' }).access_token);
+    await app.tokens.revokeSubject('ann');
+    expect(() => app.tokens.check(ann)).toThrow(expect.objectContaining({ reason: 'revoked' }));
+    expect(introspections()).toBe(0);
+  });
+
   it('lets in whoever signs in again right after signing out, and again', async () => {
     app = await scene.start();
     const dead: string[] = [];

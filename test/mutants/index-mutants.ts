@@ -79,12 +79,36 @@ export const indexMutants: readonly Mutant[] = [
     test: '%s stays until the tolerance and five minutes more have passed',
   },
   {
+    name: 'what was clear once stays clear',
+    patches: [
+      {
+        file: INDEX,
+        find: 'if (found.clearVersion !== this.#version) {',
+        replace: 'if (found.clearVersion === undefined) {',
+      },
+    ],
+    spec: 'test/e2e/at-once.e2e-spec.ts',
+    test: 'refuses a token whose %s was cut after it had been clear of everything known',
+  },
+  {
+    name: 'a token is as old as its last request',
+    patches: [
+      {
+        file: VERIFICATION,
+        find: 'if (Math.min(presented, presentedVersion) >= presentedBefore) return;',
+        replace: 'if (presented >= presentedBefore) return;',
+      },
+    ],
+    spec: 'test/e2e/revocation.e2e-spec.ts',
+    test: 'refuses a principal that was accepted here before the cut, and forgotten since',
+  },
+  {
     name: 'a clock that is set back makes the log cover what it has forgotten',
     patches: [
       {
         file: 'src/core/clock.ts',
-        find: 'if (before !== undefined && before >= now) return before;',
-        replace: 'if (before === now) return before;',
+        find: 'if (now > seen) seen = now;',
+        replace: 'seen = now;',
       },
     ],
     spec: INDEX_SPEC,

@@ -6,13 +6,13 @@ import type { Service } from '../common/service.js';
 
 /** A service that answers about remembered tokens without a promise, or one that does not. */
 type Door = TokenService & {
-  verifyRemembered?(token: string, demands: Demands): Principal | undefined;
+  verifyAtOnce?(token: string, demands: Demands): Principal | undefined;
 };
 
 /** Verifies as the guard does: at once when the token is remembered, if the service can. */
 export function guardRoadOf(tokens: Door): (token: string) => Principal | Promise<Principal> {
-  if (!tokens.verifyRemembered) return (token) => tokens.verify(token);
-  return (token) => tokens.verifyRemembered?.(token, {}) ?? tokens.verify(token);
+  if (!tokens.verifyAtOnce) return (token) => tokens.verify(token);
+  return (token) => tokens.verifyAtOnce?.(token, {}) ?? tokens.verify(token);
 }
 
 /** What the revocations say of a principal, and nothing but that. Throws unless it is accepted. */
