@@ -1,4 +1,5 @@
 import type { Demands } from './core/demands.js';
+import type { Token } from './verify/compact-jws.js';
 
 /** A token as it was presented: when by our clock, and by what was revoked. */
 export interface Presented {
@@ -7,6 +8,8 @@ export interface Presented {
   readonly key: string;
   readonly at: number;
   readonly version: number;
+  /** What it says, once somebody has read it. */
+  read?: Token;
 }
 
 /** What is found of a token can depend on whose it has to be: the name of what is found. */

@@ -84,8 +84,8 @@ export class TokenVerification {
 
   #accept(verified: Verified, { version }: Presented): Principal {
     const { principal, presentedVersion } = verified;
-    if (presentedVersion === undefined) this.#introduce(verified, version);
-    else if (presentedVersion > version) verified.presentedVersion = version;
+    const isKnown = presentedVersion !== undefined && presentedVersion <= version;
+    if (!isKnown) this.#introduce(verified, version);
     return principal;
   }
 
@@ -127,7 +127,7 @@ export class TokenVerification {
   #verifyHere(presented: Presented, demands: Demands): Verified | undefined {
     const name = nameOf(presented, demands);
     this.cache.refusals.refuseAgain(name);
-    const token = readToken(presented.text);
+    const token = (presented.read = readToken(presented.text));
     // Denied here is denied, also while GenAuth or its keys are away.
     if (this.revoker.isBuried(token))
       throw new TokenError('revoked', 'by a revocation of its token');
@@ -143,8 +143,7 @@ export class TokenVerification {
   }
 
   async #verifyElsewhere(presented: Presented, demands: Demands): Promise<Verified> {
-    const { key, text } = presented;
-    const token = readToken(text);
+    const { key, text, read: token = readToken(text) } = presented;
     const shared = token.form === 'opaque' ? await this.cache.getShared(key) : undefined;
     if (shared) return shared;
     const verify = () => this.applications.verify(token, demands.appId);
@@ -230,8 +229,8 @@ export class TokenVerification {
   }
 
   /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
-  #refuseOlder(verified: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
-    const { principal, presentedVersion = Infinity } = verified;
+  #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
+    const { presentedVersion = Infinity } = this.#known.get(principal) ?? {};
     if (Math.min(presented, presentedVersion) >= presentedBefore) return;
     this.revoker.bury(principal);
     throw new TokenError('revoked', 'it was presented before a cut that covers it');

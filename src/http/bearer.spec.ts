@@ -127,6 +127,19 @@ describe('bearerToken', () => {
     );
   });
 
+  it('believes the type that some middleware gives a form', () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const rawHeaders = ['Authorization', 'Bearer abc', 'Content-Type', 'text/plain'];
+    expect(outcomeOf({ headers, rawHeaders, body: { access_token: 'x' } })).toBe('malformed');
+  });
+
+  it('sees a query wherever Fastify lets it begin', () => {
+    const rawHeaders = ['Authorization', 'Bearer abc'];
+    const request = { headers: {}, url: '/me#access_token=x', query: { access_token: 'x' } };
+    expect(outcomeOf({ ...request, raw: { rawHeaders } })).toBe('malformed');
+    expect(outcomeOf({ ...request, url: '/me?access_token=x', rawHeaders })).toBe('malformed');
+  });
+
   it('does not mind what a body of another type calls its members', () => {
     const headers = { authorization: 'Bearer abc', 'content-type': 'application/json' };
     expect(outcomeOf({ headers, body: { access_token: 'x' } })).toBe('abc');

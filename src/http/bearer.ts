@@ -32,11 +32,11 @@ export function bearerToken(request: HttpRequest): string | undefined {
  * judgement, which takes as long as looking it up.
  */
 export function bearerCredentials(request: HttpRequest): string | undefined {
-  const { authorization, contentType } = sentHeaders(request);
-  const token = authorization === undefined ? undefined : credentialsIn(authorization);
+  const header = authorizationOf(request);
+  const token = header === undefined ? undefined : credentialsIn(header);
   if (token === undefined) return undefined;
   if (token === '') throw malformedHeader();
-  if (hasAnotherToken(request, contentType)) {
+  if (hasAnotherToken(request)) {
     throw new BearerRequestError('a token in the header and another one in the query or form');
   }
   return token;
@@ -57,60 +57,54 @@ function credentialsIn(header: string): string | undefined {
   return isOther ? undefined : header.slice(start);
 }
 
-interface SentHeaders {
-  authorization?: string | undefined;
-  contentType?: string | undefined;
-}
-
 /**
- * The headers that matter, in one walk. Of two `Authorization` headers node's `headers` show the first alone;
- * and Express gives every request a hidden class of its own, so that each member read of it has to be looked for.
+ * The one `Authorization` header. Of two, node's `headers` show the first alone, so it is taken from what was
+ * sent; `headersDistinct` copies every header of the request.
  */
-function sentHeaders(request: HttpRequest): SentHeaders {
+function authorizationOf(request: HttpRequest): string | undefined {
+  // Express gives every request a hidden class of its own: each member that is read has to be looked for.
   const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders;
-  const sent: SentHeaders = { authorization: undefined, contentType: undefined };
-  if (rawHeaders) takeRaw(rawHeaders, sent);
-  if (sent.authorization === undefined) takeOthers(request, sent, rawHeaders !== undefined);
-  return sent;
-}
-
-function takeRaw(rawHeaders: readonly string[], sent: SentHeaders): void {
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] as string;
-    if (name.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) {
-      if (sent.authorization !== undefined) throw moreThanOne();
-      sent.authorization = rawHeaders[at + 1];
-    } else if (name.length === CONTENT_TYPE.length && name.toLowerCase() === CONTENT_TYPE) {
-      sent.contentType ??= rawHeaders[at + 1];
-    }
-  }
+  const sent = rawHeaders
+    ? sentOnce(rawHeaders)
+    : onlyOne((request.raw ?? request).headersDistinct?.[AUTHORIZATION]);
+  // Or some middleware has set it.
+  return sent ?? onlyOne(request.headers[AUTHORIZATION]);
 }
 
 const AUTHORIZATION = 'authorization';
-const CONTENT_TYPE = 'content-type';
 
-/** What some middleware has set; and everything, where nobody kept what was sent. */
-function takeOthers(request: HttpRequest, sent: SentHeaders, isKept: boolean): void {
-  const { headers } = request;
-  // Node's own request copies every header of it for this.
-  const distinct = isKept ? undefined : (request.raw ?? request).headersDistinct?.[AUTHORIZATION];
-  const [authorization, second] = [distinct ?? headers[AUTHORIZATION]].flat();
-  if (second !== undefined) throw moreThanOne();
-  sent.authorization = authorization;
-  sent.contentType ??= [headers[CONTENT_TYPE]].flat()[0];
+function sentOnce(rawHeaders: readonly string[]): string | undefined {
+  let sent: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
+    if (sent !== undefined) throw moreThanOne();
+    sent = rawHeaders[at + 1];
+  }
+  return sent;
+}
+
+function onlyOne(headers: string | readonly string[] | undefined): string | undefined {
+  if (typeof headers === 'string' || headers === undefined) return headers;
+  if (headers.length > 1) throw moreThanOne();
+  return headers[0];
 }
 
 function moreThanOne(): BearerRequestError {
   return new BearerRequestError('more than one Authorization header');
 }
 
+/** RFC 6750 §2: one method at a time. The other two are never taken from, but do count. */
+function hasAnotherToken(request: HttpRequest): boolean {
+  if (mayHaveQuery(request) && namesToken(request.query)) return true;
+  return namesToken(request.body) && FORM.test(String(request.headers['content-type']));
+}
+
 const FORM = /^application\/x-www-form-urlencoded/i;
 
-/** RFC 6750 §2: one method at a time. The other two are never taken from, but do count. */
-function hasAnotherToken(request: HttpRequest, contentType = ''): boolean {
-  const { url } = request;
-  if ((url === undefined || url.includes('?')) && namesToken(request.query)) return true;
-  return contentType !== '' && FORM.test(contentType) && namesToken(request.body);
+/** Express parses the query anew for each who asks, and finds one after a `?` alone. */
+function mayHaveQuery({ rawHeaders, url }: HttpRequest): boolean {
+  return rawHeaders === undefined || url === undefined || url.includes('?');
 }
 
 function namesToken(part: unknown): boolean {

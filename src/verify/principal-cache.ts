@@ -16,8 +16,6 @@ import type { Verified } from './token-verifier.js';
 
 /** Entries that are looked through without a pause. */
 const AT_A_TIME = 500;
-/** How exactly it is known which entry was used last. */
-const USED_MS = 1_000;
 const DONE = Promise.resolve();
 
 /** An entry of our store, as Keyv writes it. */
@@ -44,6 +42,7 @@ export class PrincipalCache {
   /** The entries of each user. */
   readonly #bySubject = new KeyGroups();
   readonly #fingerprint: string;
+  #writes = 0;
   /** What the next walk through the entries is for. */
   #toForget = new Map<Digest, Revocation>();
   #walks: Promise<void> = Promise.resolve();
@@ -96,13 +95,16 @@ export class PrincipalCache {
       this.#entries.delete(key);
       return undefined;
     }
-    if (now >= (found.usedAt ?? -Infinity) + USED_MS) this.#use(key, found, now);
+    if (this.#writes - (found.usedAt ?? -Infinity) > this.options.cacheMax / 16) this.#use(key, found);
     return found.verified;
   }
 
-  /** Moves an entry away from those that go next, which touches memory all over the store. */
-  #use(key: string, found: Remembered, now: number): void {
-    found.usedAt = now;
+  /**
+   * Moves an entry away from those that go next. That touches memory all over the store, so it is left until
+   * a part of the store has been written anew since.
+   */
+  #use(key: string, found: Remembered): void {
+    found.usedAt = this.#writes;
     this.#entries.get(key);
   }
 
@@ -117,12 +119,13 @@ export class PrincipalCache {
   /** What was verified here is remembered when the call returns: whoever is next to bring the token finds it. */
   set(key: string, verified: Verified): Promise<void> {
     const now = this.clock.wall();
-    const remembered = { verified, until: this.#lapseOf(verified, now) };
-    const ttlMs = Math.floor(remembered.until - now);
+    const until = this.#lapseOf(verified, now);
+    const remembered = { verified, until, usedAt: this.#writes };
+    const ttlMs = Math.floor(until - now);
     // cache-manager keeps what has a ttl of 0 or NaN for ever.
     if (!(ttlMs >= 1)) return DONE;
     if (isOnline(verified)) return this.#setOnline(key, remembered, ttlMs);
-    this.#entries.set(key, { value: remembered, expires: remembered.until });
+    this.#entries.set(key, { value: remembered, expires: until });
     this.#group(key, verified.principal);
     return DONE;
   }
@@ -212,6 +215,7 @@ export class PrincipalCache {
   }
 
   #group(key: string, { id, sub }: Principal): void {
+    this.#writes += 1;
     if (sub !== undefined) this.#bySubject.add(sub, key);
     this.#byToken.add(id, key);
   }

@@ -22,7 +22,7 @@ export interface Remembered {
   readonly verified: Verified;
   /** Wall time. */
   readonly until: number;
-  /** Wall time: when its use was last taken down. */
+  /** How many entries had been written when its use was last taken down. */
   usedAt?: number;
 }
 

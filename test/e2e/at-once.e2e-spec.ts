@@ -13,7 +13,7 @@ import {
 import { cutAt, watermarkKey } from '../../src/core/revocation.js';
 import { ControlledLog } from '../harness/controlled-log.js';
 import { type GuardedApp, platforms } from '../harness/guarded-app.js';
-import { Scene, statusOf } from '../harness/scene.js';
+import { eventually, Scene, statusOf } from '../harness/scene.js';
 
 let scene: Scene;
 let app: GuardedApp;
@@ -205,6 +205,51 @@ describe('verifyAtOnce', () => {
     expect(atOnce(token)).toEqual(['invalid_token', 'expired']);
     await expect(app.tokens.verify(other)).rejects.toMatchObject({ reason: 'expired' });
   });
+});
+
+describe('a principal that was accepted before a cut', () => {
+  it('stays refused when GenAuth’s word on it was asked for before the cut, and came while no key could be relied on', async () => {
+    const keys = { maxAge: 1_000, staleLimit: 1_000, cooldown: 100 };
+    app = await scene.start({ keys });
+    scene.clock.advance(600);
+    await app.tokens.verify(scene.genauth.signIn().access_token);
+    scene.clock.advance(920);
+    const { token, principal } = await remembered();
+    const asking = scene.genauth.hold('introspection');
+    const first = app.tokens.verify(token, { maxAge: 0 });
+    await eventually(() => introspections() === 1);
+    const fetching = scene.genauth.hold('jwks');
+    scene.clock.advance(90);
+    expect(atOnce(token)).toBeUndefined();
+    await app.tokens.revokeSubject(principal.sub as string);
+    asking.release();
+    await expect(first).rejects.toMatchObject({ reason: 'keys_stale' });
+    fetching.release();
+    scene.clock.advance(101);
+    await eventually(async () =>
+      Boolean(await app.tokens.verify(scene.genauth.signIn().access_token)),
+    );
+    await expect(app.tokens.verify(token)).rejects.toMatchObject({ reason: 'revoked' });
+    expect(introspections()).toBe(1);
+  });
+
+  it.each([0, -100, -900])(
+    'is remembered while it is used, however many others come, also when the clock is set by %i ms',
+    async (shiftMs) => {
+      app = await scene.start({ cache: { max: 100, ttl: 86_400_000 } });
+      const { token, principal } = await remembered();
+      scene.clock.jump(shiftMs);
+      for (let n = 0; n < 150; n += 1) {
+        app.tokens.verifyAtOnce(token);
+        await app.tokens.verify(scene.genauth.signIn().access_token);
+      }
+      scene.clock.jump(-shiftMs);
+      expect(atOnce(token)).toBe(principal);
+      await app.tokens.revokeSubject(principal.sub as string);
+      expect(atOnce(token)).toEqual(REVOKED);
+      expect(introspections()).toBe(0);
+    },
+  );
 });
 
 describe('verifyAtOnce, what the caller demands', () => {
