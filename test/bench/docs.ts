@@ -14,6 +14,13 @@ const DOCUMENT = 'docs/performance.md';
 const QUICK =
   '**A quick run has few rounds, and of whole requests only one: a single figure may be far off. A full run on a machine with nothing else to do is to replace this page.**';
 
+/** What profiles have shown of the goals that are hard to reach. */
+const WHERE_IT_GOES = [
+  '- **A remembered token**: most of it is the digest and its lookup, which the goal measures with. The rest is the header, two readings of clocks, and what is read of the token, its key and the index, all of it once. Between two requests the processor has forgotten all of that, and each part costs three to five times what it costs in a tight loop.',
+  '- **A first-seen token**: beside `crypto.verify` stand two digests (where it is remembered, and what it is called when it is revoked), a strict reading (canonical base64url, UTF-8, no member named twice, frozen), and its entries in the cache, by token and by user, so that a revocation finds them. Who is faster does without these.',
+  '- **Whole requests**: the row `SHA-256 + Map, else crypto.verify` is a guard that does only what a guard with digests cannot do without. Junk costs it a signature that nobody can spare it, and an exception on its way through Nest; both are dear in a server, because the code is seldom run.',
+];
+
 function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -42,12 +49,14 @@ function documentOf(result: Result): string {
   const compared = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     '# Performance',
-    `Made by \`npm run bench:docs\` from a ${size} run of \`npm run bench\` on ${takenAt.slice(0, 10)}: ${machine.cores} cores of ${machine.processor}, ${machine.memoryGb} GB, Node ${machine.node}, ${machine.system}, ${pinned}, load ${shown(machine.load)} before the run. Ratios travel between machines; the figures themselves do not.`,
+    `Made by \`npm run bench:docs\` from a ${size} run of each section of \`npm run bench\`, the last on ${takenAt.slice(0, 10)}: ${machine.cores} cores of ${machine.processor}, ${machine.memoryGb} GB, Node ${machine.node}, ${machine.system}, ${pinned}, load ${shown(machine.load)} before the run. Ratios travel between machines; the figures themselves do not.`,
     `Compared with ${compared.join(', ')}.`,
     ...(size === 'full' ? [] : [QUICK]),
     'Each figure is a median with the middle half of the measurements, beside its neighbour from the same run. `nestjs-genauth` does everything that it does in production: it checks times, key, issuer, audience and every revocation on every request.',
     '## Goals',
     goalsOf(result),
+    '### Where the time goes',
+    WHERE_IT_GOES.join('\n'),
     ...sections.map(sectionOf),
     '',
   ].join('\n\n');

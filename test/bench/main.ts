@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 
-import { thisMachine } from './common/machine.js';
+import { type Machine, thisMachine } from './common/machine.js';
 import { installPeers, versions } from './common/peers.js';
 import { cellsOf, COLUMNS, printTable, type Section } from './common/report.js';
 import type { Result } from './common/result.js';
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     /** Only the part in process, without peers: to see that it runs. */
     smoke: { type: 'boolean', default: false },
-    /** Names of sections, with commas between. */
+    /** Names of sections, with commas between. The others stay as an earlier run has left them. */
     only: { type: 'string' },
     json: { type: 'string', default: 'build/bench/result.json' },
   },
@@ -59,6 +59,22 @@ async function run(): Promise<Section[]> {
   return sections;
 }
 
+/** Sections that a run of the same size on the same machine has put there, and this one does not make again. */
+function othersIn(file: string, machine: Machine): readonly Section[] {
+  if (!existsSync(file)) return [];
+  const before = JSON.parse(readFileSync(file, 'utf8')) as Result;
+  const isSame =
+    before.size === size &&
+    isDeepStrictEqual({ ...before.machine, load: 0 }, { ...machine, load: 0 });
+  return isSame ? before.sections.filter(({ name }) => !wanted().includes(name)) : [];
+}
+
+/** In the order of the page. */
+function inOrder(sections: readonly Section[]): Section[] {
+  const order = Object.keys(SECTIONS);
+  return sections.toSorted((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
+}
+
 const machine = thisMachine();
 const names = wanted();
 if (size !== 'smoke') installPeers();
@@ -66,7 +82,7 @@ console.log(
   `${machine.cores} × ${machine.processor}, Node ${machine.node}; ${size} run of ${names.join(', ')}`,
 );
 if (!machine.pinned) console.log('No second core or no taskset: server and load share the cores.');
-const sections = await run();
+const sections = inOrder([...(await run()), ...othersIn(values.json, machine)]);
 const goals = goalsOf(sections);
 printTable(
   'Goals',

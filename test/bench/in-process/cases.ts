@@ -9,6 +9,7 @@ import type { Filled } from './filled.js';
 import { denyCheckOf } from './inner.js';
 import { accepting, refusing } from './loops.js';
 import {
+  BESIDE_OTHERS,
   CRYPTO_VERIFY,
   DENY_CHECK,
   FIRST_HIT,
@@ -69,14 +70,28 @@ async function compare(
   return rowsOf(figures, beside);
 }
 
-/** A token seen before. @param others whether those are measured too for whom it is as the first time */
-export function remembered(setting: Setting, filled: Filled, others: boolean): Promise<Row[]> {
+/** A token seen before. */
+export function remembered(setting: Setting, filled: Filled): Promise<Row[]> {
+  return seenBefore(setting, filled, REMEMBERED, []);
+}
+
+/** As `remembered`, in turns with those for whom it is as the first time. They leave no memory warm. */
+export function rememberedByOthers(setting: Setting, filled: Filled): Promise<Row[]> {
+  const peers = setting.verifiers.filter(({ name }) => name !== CRYPTO_VERIFY);
+  return seenBefore(setting, filled, BESIDE_OTHERS, peers);
+}
+
+function seenBefore(
+  setting: Setting,
+  filled: Filled,
+  what: string,
+  peers: readonly Verifier[],
+): Promise<Row[]> {
   const tokens = filled.measured;
   const operations = Math.min(MANY, tokens.length);
-  const peers = others ? setting.verifiers.filter(({ name }) => name !== CRYPTO_VERIFY) : [];
   return compare(
     setting,
-    REMEMBERED,
+    what,
     circumstances(filled),
     [
       accepting(HASH_AND_MAP, filled.limit, operations, tokens),

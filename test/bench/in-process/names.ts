@@ -6,6 +6,7 @@ export const HASH_AND_MAP = 'SHA-256 + Map';
 export const CRYPTO_VERIFY = 'crypto.verify';
 
 export const REMEMBERED = 'remembered token';
+export const BESIDE_OTHERS = 'remembered token, beside all others';
 export const FIRST_HIT = 'remembered token, its first hit';
 export const DENY_CHECK = 'deny check';
 export const WHOLE_CHECK = 'TokenService.check: times, key and deny check';

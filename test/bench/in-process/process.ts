@@ -41,7 +41,7 @@ async function measure(): Promise<Row[]> {
 /** @param first whether this is the place where everybody else is measured too */
 async function ofSize(setting: cases.Setting, filled: Filled, first: boolean): Promise<Row[]> {
   const rows = [
-    ...(await cases.remembered(setting, filled, first)),
+    ...(await cases.remembered(setting, filled)),
     ...(await cases.secondSight(setting, filled)),
     ...(await cases.firstSeen(setting, filled, 'RS256', first)),
     ...(await cases.revoked(setting, filled)),
@@ -50,6 +50,7 @@ async function ofSize(setting: cases.Setting, filled: Filled, first: boolean): P
   if (!first) return rows;
   return [
     ...rows,
+    ...(await cases.rememberedByOthers(setting, filled)),
     ...(await cases.firstSeen(setting, filled, 'ES256', true)),
     ...(await cases.firstSeen(setting, filled, 'EdDSA', true)),
     ...(await cases.nonsense(setting, filled)),

@@ -50,7 +50,7 @@ export const FULL: InProcessSettings = {
 const REMARKS = [
   'One process, one call after the other; the figure is CPU time. The contenders take turns in short rounds; the ratio is the middle of the ratios of each round.',
   'Everybody checks signature, issuer, audience and expiry, unless it says otherwise; only nestjs-genauth knows who was revoked, and refuses ID tokens, JSON that names a member twice, and other spellings of a token.',
-  'Except for fast-jwt with its cache nobody else remembers: a token seen before costs as much as a new one.',
+  'Except for fast-jwt with its cache nobody else remembers: a token seen before costs as much as a new one. In turns with so many others nobody finds anything warm in the caches of the processor, and the more memory one touches the more that costs: as between requests, but by no fixed measure.',
 ];
 
 export async function inProcess(settings: InProcessSettings): Promise<Section> {

@@ -102,37 +102,6 @@ class Connection {
   }
 }
 
-let tokens: Record<string, Tokens> = {};
-let connections: Connection[] = [];
-let plan: Plan | undefined;
-
-/** What was seen since `begin`. */
-let latencies = createHistogram();
-let unexpected = 0;
-let elapsedMs = 0;
-
-/** Resolves when the time is over and the last request is answered. */
-function drive(connection: Connection, requests: Plan, until: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let sentAt = 0;
-    let expected = '';
-    const next = (): void => {
-      const { bytes, status } = requests.next();
-      expected = status;
-      sentAt = performance.now();
-      connection.send(bytes, answered, reject);
-    };
-    const answered = (status: string): void => {
-      if (status !== expected) unexpected += 1;
-      const now = performance.now();
-      latencies.record(Math.max(1, Math.round((now - sentAt) * 1_000)));
-      if (now < until) next();
-      else resolve();
-    };
-    next();
-  });
-}
-
 /**
  * Keeps this process awake: one that sleeps is woken up by the server's `write`, and the server would pay for it
  * whenever it is the slower of the two, which is to say more for some contenders than for others.
@@ -144,45 +113,91 @@ function stayAwake(): { sleep(): void } {
   return { sleep: () => clearImmediate(turn) };
 }
 
-/** Resolves when everything sent meanwhile is answered. */
-async function run(ms: number): Promise<void> {
-  const requests = plan;
-  if (!requests) throw new Error('aim first');
-  const startedAt = performance.now();
-  const awake = stayAwake();
-  try {
-    await Promise.all(connections.map((one) => drive(one, requests, startedAt + ms)));
-  } finally {
-    awake.sleep();
+/** A server under load, and what was seen of it since `begin`; unexpected answers always count. */
+class Aim {
+  readonly #connections: readonly Connection[];
+  readonly #plan: Plan;
+  #latencies = createHistogram();
+  #unexpected = 0;
+  #elapsedMs = 0;
+
+  constructor({ port, kind, mix, width }: Target) {
+    this.#plan = new Plan(tokens[kind] as Tokens, mix);
+    this.#connections = Array.from({ length: width }, () => new Connection(port));
   }
-  elapsedMs += performance.now() - startedAt;
+
+  /** One request alone: whoever has to fetch keys first does so before the crowd arrives. */
+  async begin(): Promise<void> {
+    const [first] = this.#connections;
+    if (first) await this.#drive(first, performance.now());
+    this.#latencies = createHistogram();
+    this.#elapsedMs = 0;
+  }
+
+  /** Resolves when everything sent meanwhile is answered. */
+  async run(ms: number): Promise<void> {
+    const startedAt = performance.now();
+    const awake = stayAwake();
+    try {
+      await Promise.all(this.#connections.map((one) => this.#drive(one, startedAt + ms)));
+    } finally {
+      awake.sleep();
+    }
+    this.#elapsedMs += performance.now() - startedAt;
+  }
+
+  end(): Answered {
+    for (const one of this.#connections) one.close();
+    return {
+      answered: this.#latencies.count,
+      unexpected: this.#unexpected,
+      perSecond: (this.#latencies.count / this.#elapsedMs) * 1_000,
+      p99Ms: this.#latencies.percentile(99) / 1_000,
+    };
+  }
+
+  /** Sends until then; resolves when the last request is answered. */
+  #drive(connection: Connection, until: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let sentAt = 0;
+      let expected = '';
+      const next = (): void => {
+        const { bytes, status } = this.#plan.next();
+        expected = status;
+        sentAt = performance.now();
+        connection.send(bytes, answered, reject);
+      };
+      const answered = (status: string): void => {
+        if (status !== expected) this.#unexpected += 1;
+        const now = performance.now();
+        this.#latencies.record(Math.max(1, Math.round((now - sentAt) * 1_000)));
+        if (now < until) next();
+        else resolve();
+      };
+      next();
+    });
+  }
+}
+
+let tokens: Record<string, Tokens> = {};
+const aims = new Map<string, Aim>();
+
+function aimAt(name: string): Aim {
+  const aim = aims.get(name);
+  if (!aim) throw new Error(`nothing is aimed at ${name}`);
+  return aim;
 }
 
 answerParent({
   take(more: Record<string, Tokens>) {
     tokens = { ...tokens, ...more };
   },
-  async aim({ port, kind, mix, width }: Target) {
-    for (const one of connections) one.close();
-    plan = new Plan(tokens[kind] as Tokens, mix);
-    connections = Array.from({ length: width }, () => new Connection(port));
-    // One request alone: whoever has to fetch keys first does so before the crowd arrives.
-    const { bytes, status } = plan.next();
-    const got = await new Promise<string>((resolve, reject) => {
-      connections[0]?.send(bytes, resolve, reject);
-    });
-    if (got !== status) throw new Error(`the first request was answered ${got}`);
+  async aim({ name, target }: { name: string; target: Target }) {
+    const aim = new Aim(target);
+    aims.set(name, aim);
+    await aim.begin();
   },
-  begin() {
-    latencies = createHistogram();
-    unexpected = 0;
-    elapsedMs = 0;
-  },
-  run,
-  end: (): Answered => ({
-    answered: latencies.count,
-    unexpected,
-    perSecond: (latencies.count / elapsedMs) * 1_000,
-    p99Ms: latencies.percentile(99) / 1_000,
-  }),
+  begin: (name: string) => aimAt(name).begin(),
+  run: ({ name, ms }: { name: string; ms: number }) => aimAt(name).run(ms),
+  end: (name: string) => aimAt(name).end(),
 });

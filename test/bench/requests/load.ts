@@ -59,23 +59,24 @@ export class Load {
     return new Load(child);
   }
 
-  aim(target: Target): Promise<void> {
-    return this.child.ask('aim', target);
+  /** Opens connections to a server, which is called `name` from here on. */
+  aim(name: string, target: Target): Promise<void> {
+    return this.child.ask('aim', { name, target });
   }
 
   /** Counts from here. */
-  begin(): Promise<void> {
-    return this.child.ask('begin');
+  begin(name: string): Promise<void> {
+    return this.child.ask('begin', name);
   }
 
   /** Sends for so long; resolves when everything is answered. */
-  run(ms: number): Promise<void> {
-    return this.child.ask('run', ms);
+  run(name: string, ms: number): Promise<void> {
+    return this.child.ask('run', { name, ms });
   }
 
-  /** What was counted. */
-  end(): Promise<Answered> {
-    return this.child.ask('end');
+  /** What was counted. Closes the connections. */
+  end(name: string): Promise<Answered> {
+    return this.child.ask('end', name);
   }
 
   stop(): Promise<void> {

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Fresh } from 'nestjs-genauth';
+import type { Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { answerParent, settingsOf } from '../common/child.js';
@@ -59,6 +60,8 @@ const app =
     ? await NestFactory.create<NestFastifyApplication>(ServerModule, new FastifyAdapter(), options)
     : await NestFactory.create<NestExpressApplication>(ServerModule, options);
 await app.listen(0, '127.0.0.1');
+// Its connections are kept while others have their turn.
+(app.getHttpServer() as Server).keepAliveTimeout = 0;
 
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let before = process.cpuUsage();
