@@ -95,7 +95,8 @@ export class PrincipalCache {
       this.#entries.delete(key);
       return undefined;
     }
-    if (this.#writes - (found.usedAt ?? -Infinity) > this.options.cacheMax / 16) this.#use(key, found);
+    if (this.#writes - (found.usedAt ?? -Infinity) > this.options.cacheMax / 16)
+      this.#use(key, found);
     return found.verified;
   }
 
