@@ -119,6 +119,16 @@ describe('verifyAtOnce', () => {
     await revoking;
   });
 
+  it('refuses what it sees for the first time: another spelling of a revoked token, and a token that a cut reaches', async () => {
+    const { token, principal } = await remembered();
+    const unseen = scene.genauth.signIn({ sub: principal.sub as string }).access_token;
+    await app.tokens.revoke(token);
+    expect(atOnce(scene.genauth.malleate(token))).toEqual(REVOKED);
+    scene.clock.advance(30_000);
+    log.deliver([cut('subject', principal)]);
+    expect(atOnce(unseen)).toEqual(REVOKED);
+  });
+
   it('refuses a token that another process revoked, from the tick in which the log says so', async () => {
     const { token, principal } = await remembered();
     const { id, expiresAt } = principal;
@@ -366,7 +376,7 @@ class WatchedController {
 }
 
 describe.each(platforms)('the guard on %s', (platform) => {
-  it('lets a remembered token in at once, and others by a promise', async () => {
+  it('lets a token in at once when nobody has to be asked, and by a promise while the keys are', async () => {
     answers.length = 0;
     app = await scene.start({}, { platform, controllers: [WatchedController] });
     const { access_token: token } = scene.genauth.signIn();
@@ -376,6 +386,8 @@ describe.each(platforms)('the guard on %s', (platform) => {
     }
     expect(statuses).toEqual([200, 200, 403, 401, 200]);
     expect(answers).toEqual([expect.any(Promise), true, true]);
+    expect((await app.call('/watched', scene.genauth.signIn().access_token)).status).toBe(200);
+    expect(answers.at(-1)).toBe(true);
   });
 
   it('refuses a token that was revoked between two requests', async () => {
