@@ -136,36 +136,27 @@ export function cutWhen(
   };
 }
 
-/** The keys of each kind under which a revocation may reach the principal. */
-export type TargetKeys = Readonly<Partial<Record<RevocationKind, readonly Digest[]>>>;
-
-const remembered = new WeakMap<Principal, TargetKeys>();
-
-/** Computed on first use and kept as long as the principal. */
-export function targetKeys(principal: Principal): TargetKeys {
-  let keys = remembered.get(principal);
-  if (!keys) remembered.set(principal, (keys = computeTargetKeys(principal)));
-  return keys;
+/** The keys of a kind under which a revocation may reach the principal. Each costs a digest. */
+export function targetKeys(principal: Principal, kind: RevocationKind): readonly Digest[] {
+  const { id, issuer, tokenId } = principal;
+  if (kind === 'token') return [id];
+  if (kind === 'jti') return tokenId === undefined ? [] : [jtiKey(issuer, tokenId)];
+  if (kind === 'message') return [];
+  return targetIds(principal, kind).map((ids) => watermarkKey(kind, issuer, ...ids));
 }
 
-function computeTargetKeys(principal: Principal): TargetKeys {
-  const { issuer, sub, sessionId, tokenId } = principal;
-  const clients = [...clientsOf(principal)];
-  const ofSubject = sub === undefined ? [] : clients.map((client) => [client, sub]);
-  return {
-    token: [principal.id],
-    client: [...clients.map((client) => [client]), ...ofSubject].map((ids) =>
-      watermarkKey('client', issuer, ...ids),
-    ),
-    issuer: [watermarkKey('issuer', issuer)],
-    ...(tokenId !== undefined && { jti: [jtiKey(issuer, tokenId)] }),
-    ...(sessionId !== undefined && { session: [watermarkKey('session', issuer, sessionId)] }),
-    ...(sub !== undefined && {
-      subject: (sessionId === undefined ? [[sub], [sub, NO_SESSION]] : [[sub]]).map((ids) =>
-        watermarkKey('subject', issuer, ...ids),
-      ),
-    }),
-  };
+/** What the watermarks of a kind would name, as `watermarkKey` is given it. */
+function targetIds(principal: Principal, kind: WatermarkKind): readonly (readonly string[])[] {
+  const { sub, sessionId } = principal;
+  if (kind === 'issuer') return [[]];
+  if (kind === 'session') return sessionId === undefined ? [] : [[sessionId]];
+  if (kind === 'client') {
+    const clients = [...clientsOf(principal)];
+    const ofSubject = sub === undefined ? [] : clients.map((client) => [client, sub]);
+    return [...clients.map((client) => [client]), ...ofSubject];
+  }
+  if (sub === undefined) return [];
+  return sessionId === undefined ? [[sub], [sub, NO_SESSION]] : [[sub]];
 }
 
 /**
@@ -173,9 +164,10 @@ function computeTargetKeys(principal: Principal): TargetKeys {
  * What listeners need to close the connections of those who were revoked.
  */
 export function reaches(revocation: Revocation, principal: Principal): boolean {
-  if (!targetKeys(principal)[revocation.kind]?.includes(revocation.key)) return false;
-  const { refusedThroughAt, askedThroughAt = refusedThroughAt } = revocation;
-  return askedThroughAt === undefined || (principal.issuedAt ?? -Infinity) <= askedThroughAt;
+  const { kind, key, refusedThroughAt, askedThroughAt = refusedThroughAt } = revocation;
+  const { issuedAt = -Infinity } = principal;
+  if (askedThroughAt !== undefined && issuedAt > askedThroughAt) return false;
+  return targetKeys(principal, kind).includes(key);
 }
 
 /** A watermark without its issuer: a kind, and the ids that name its target. */
@@ -201,8 +193,10 @@ export function isAimedAt({ kind, ids: [id, within] }: Target, principal: Princi
   return isClient && (within === undefined || principal.sub === within);
 }
 
-/** What the index of revocations has found of a principal before; kept with the principal, for the index to read. */
+/** What the index of revocations has found of a principal, kept with what was verified for the index to read. */
 export interface Finding {
   /** Nothing was held against it as of this version. */
   clearVersion?: number;
+  /** Every key that reaches it, packed. Not before there is a cut that could. */
+  targets?: string;
 }

@@ -4,7 +4,7 @@ import { KEY_WORDS, type Words } from './digest-words.js';
 
 const LAST_SECOND = 0xffff_ffff;
 
-/** Digests, each with the second until which it counts. At most 40 bytes a digest. */
+/** Digests, each with the second until which it counts. About 40 bytes a digest where there are many. */
 export class DatedDigests {
   readonly #table = new DigestTable(1);
 
@@ -16,8 +16,8 @@ export class DatedDigests {
     return this.#table.bytes;
   }
 
-  has(key: Words, from = 0): boolean {
-    return this.#table.find(key, from) >= 0;
+  has(key: Words): boolean {
+    return this.#table.find(key) >= 0;
   }
 
   /** Adds the digest, or extends the time it counts. @returns whether it is new */

@@ -49,9 +49,9 @@ export class DigestTable {
     return this.#words.byteLength;
   }
 
-  /** Where the record of the digest begins, whose words are those from `from` on; -1 when there is none. */
-  find(key: Words, from = 0): number {
-    const at = this.#placeOf(key, from, this.#words, this.#slots);
+  /** Where the record of the digest begins; -1 when there is none. */
+  find(key: Words): number {
+    const at = this.#placeOf(key, 0, this.#words, this.#slots);
     return isTaken(this.#words, at) ? at : -1;
   }
 

@@ -1,21 +1,21 @@
 import type { Principal } from '../core/principal.js';
-import { type Digest, targetKeys } from '../core/revocation.js';
+import { type Digest, type Finding, targetKeys, type WatermarkKind } from '../core/revocation.js';
 
-/** Digests as 32-bit words, four of each: what the tables hold. */
+/** A digest as four 32-bit words: what the tables hold. */
 export type Words = Uint32Array;
 
 export const KEY_WORDS = 4;
+const KEY_BYTES = KEY_WORDS * 4;
 
 // One digest is read or written at a time, always synchronously, so one place to do it in is enough.
-const bytes = Buffer.alloc(KEY_WORDS * 4);
+const bytes = Buffer.alloc(KEY_BYTES);
+const packed = new Uint32Array(KEY_WORDS);
 
-/** The words of the digests, one after the other. What a short digest does not say is 0. */
-export function wordsOf(...keys: readonly Digest[]): Words {
-  const words = new Uint32Array(keys.length * KEY_WORDS);
-  for (let at = 0; at < words.length; at += KEY_WORDS) {
-    bytes.fill(0, bytes.write(keys[at / KEY_WORDS] as Digest, 'base64url'));
-    for (let word = 0; word < KEY_WORDS; word += 1) words[at + word] = bytes.readUInt32LE(word * 4);
-  }
+/** What a short digest does not say is 0. */
+export function wordsOf(key: Digest): Words {
+  bytes.fill(0, bytes.write(key, 'base64url'));
+  const words = new Uint32Array(KEY_WORDS);
+  for (let word = 0; word < KEY_WORDS; word += 1) words[word] = bytes.readUInt32LE(word * 4);
   return words;
 }
 
@@ -27,38 +27,47 @@ export function digestIn(words: Words, at = 0): Digest {
   return bytes.toString('base64url');
 }
 
-/** The kinds of keys that reach a principal, beside its own digest. Named by their place here. */
-export const TARGET_KINDS = ['session', 'subject', 'client', 'issuer', 'jti'] as const;
+/** The kinds of target that a principal is one of. Named by their place here. */
+export const TARGET_KINDS: readonly WatermarkKind[] = ['session', 'subject', 'client', 'issuer'];
 
 /**
- * All in one array, because each further object is another wait for memory: the principal's own digest;
- * where the keys of each kind begin, and where the last ones end; the keys.
+ * Every key under which a watermark may reach the principal, a byte a character: before which key those of each kind begin, and
+ * how many there are, then the keys. One string, because it is kept with the token, where an array of words
+ * would be three objects.
  */
-const remembered = new WeakMap<Principal, Words>();
-
-/** Begins with the principal's own digest. Read on first use, and kept as long as the principal. */
-export function idWords(principal: Principal): Words {
-  let words = remembered.get(principal);
-  if (!words) remembered.set(principal, (words = wordsOf(principal.id)));
-  return words;
+export function targetsOf(principal: Principal, found: Finding): string {
+  return (found.targets ??= pack(TARGET_KINDS.map((kind) => targetKeys(principal, kind))));
 }
 
-/** As `idWords`, with every key that reaches the principal. They cost a few digests on first use. */
-export function targetWords(principal: Principal): Words {
-  let words = idWords(principal);
-  if (words.length === KEY_WORDS) remembered.set(principal, (words = readTargets(principal)));
-  return words;
+function pack(keysOfKinds: readonly (readonly Digest[])[]): string {
+  const keys = keysOfKinds.flat();
+  const target = Buffer.alloc(TARGET_KINDS.length + 1 + keys.length * KEY_BYTES);
+  let begun = 0;
+  for (const [kind, { length }] of keysOfKinds.entries()) target[kind + 1] = begun += length;
+  for (const [place, key] of keys.entries()) target.write(key, positionOf(place), 'base64url');
+  return target.toString('latin1');
 }
 
-/** Where in `targetWords` the keys of a kind begin; they end where those of the next begin. */
-export function keysFrom(words: Words, kind: number): number {
-  return words[KEY_WORDS + kind] as number;
+/** The words of each key of a kind in `targetsOf`; those given are good until the next ones are. */
+export function* wordsIn(targets: string, kind: number): Generator<Words, void, undefined> {
+  const end = targets.charCodeAt(kind + 1);
+  for (let place = targets.charCodeAt(kind); place < end; place += 1) {
+    yield read(targets, positionOf(place));
+  }
 }
 
-function readTargets(principal: Principal): Words {
-  const targets = targetKeys(principal);
-  const keys = TARGET_KINDS.map((kind) => targets[kind] ?? []);
-  const starts = [KEY_WORDS + TARGET_KINDS.length + 1];
-  for (const { length } of keys) starts.push((starts.at(-1) as number) + length * KEY_WORDS);
-  return Uint32Array.of(...wordsOf(principal.id), ...starts, ...wordsOf(...keys.flat()));
+function read(targets: string, from: number): Words {
+  for (let word = 0; word < KEY_WORDS; word += 1) {
+    const at = from + word * 4;
+    packed[word] =
+      targets.charCodeAt(at) |
+      (targets.charCodeAt(at + 1) << 8) |
+      (targets.charCodeAt(at + 2) << 16) |
+      (targets.charCodeAt(at + 3) << 24);
+  }
+  return packed;
+}
+
+function positionOf(place: number): number {
+  return TARGET_KINDS.length + 1 + place * KEY_BYTES;
 }

@@ -774,11 +774,13 @@ const population = Array.from({ length: 24 }, (_, n) => {
 });
 const world = START + 12 * SECOND + HOUR;
 
+const KINDS = ['token', 'jti', 'session', 'subject', 'client', 'issuer'] as const;
+
 const aTombstone = fc
   .tuple(fc.constantFrom(...population), fc.boolean())
   .map(([principal, known]) => (known ? tombstone(principal) : loose(principal, world)));
 const aJti = fc
-  .constantFrom(...population.flatMap((one) => targetKeys(one).jti ?? []))
+  .constantFrom(...population.flatMap((one) => targetKeys(one, 'jti')))
   .map((key): Revocation => ({ kind: 'jti', key, keepUntilAt: world }));
 const aWatermark = fc
   .record({
@@ -790,9 +792,9 @@ const aWatermark = fc
     settled: fc.option(fc.nat(4), { nil: undefined }),
     longer: fc.nat(HOUR),
   })
-  .filter(({ kind, of }) => targetKeys(of)[kind] !== undefined)
+  .filter(({ kind, of }) => targetKeys(of, kind).length > 0)
   .map(({ kind, of, which, through, asked, settled, longer }): Revocation => {
-    const keys = targetKeys(of)[kind] ?? [];
+    const keys = targetKeys(of, kind);
     const key = keys[which % Math.max(keys.length, 1)] ?? '';
     const refusedThroughAt = START + through * SECOND;
     const askedThroughAt = refusedThroughAt + asked * SECOND;
@@ -807,7 +809,7 @@ const batches = fc.array(fc.array(aFact, { maxLength: 5 }), { maxLength: 8 });
 /** The rules once more, as plainly as they can be said; `unknown` where not even a newest word counts. */
 function ruledBy(facts: readonly Revocation[], principal: Principal): Verdict['is'] {
   const { issuedAt = -Infinity } = principal;
-  const keys = Object.values(targetKeys(principal)).flat();
+  const keys = KINDS.flatMap((kind) => targetKeys(principal, kind));
   const marks = keys.map((key) => {
     const mark = { refused: -Infinity, settled: -Infinity, asked: -Infinity };
     for (const fact of facts.filter((one) => one.key === key)) {

@@ -138,7 +138,7 @@ export class RevocationIndex {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
     // What nothing was held against stays so until another fact is applied.
     if (found.clearVersion !== this.#version) {
-      const held = this.#hold(principal);
+      const held = this.#hold(principal, found);
       if (held?.is === 'denied') return held;
       if (held && !isAsked(held, standing)) return boundary(held);
       if (!held) found.clearVersion = this.#version;
@@ -146,10 +146,10 @@ export class RevocationIndex {
     return this.#ownVerdict(principal, standing);
   }
 
-  #hold(principal: Principal): Held {
+  #hold(principal: Principal, found: Finding): Held {
     if (this.#tombstones.hasIdOf(principal)) return { is: 'denied', by: 'token' };
     if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
-    return this.#watermarks.hold(principal);
+    return this.#watermarks.hold(principal, found);
   }
 
   /** What is said of a principal against whom nothing is held. */

@@ -32,6 +32,7 @@ export class WatermarkTable {
   // An even number of words, so that a record of 32-bit words is one of 64-bit numbers as well.
   readonly #table = new DigestTable(NUMBERS * 2);
   #numbers = new Float64Array(this.#table.words.buffer);
+  #reachesTo = -Infinity;
 
   get size(): number {
     return this.#table.size;
@@ -39,6 +40,11 @@ export class WatermarkTable {
 
   get bytes(): number {
     return this.#table.bytes;
+  }
+
+  /** No watermark that was ever here reaches a token that was issued later. */
+  get reachesTo(): number {
+    return this.#reachesTo;
   }
 
   has(key: Words): boolean {
@@ -53,6 +59,7 @@ export class WatermarkTable {
     if (this.size > before) this.#numbers.fill(-Infinity, at, at + KEPT + 1);
     this.#lift(at + KEPT, fact.keepUntilAt);
     const { refused, settled, asked } = instantsOf(fact);
+    this.#reachesTo = Math.max(this.#reachesTo, asked);
     const isRefused = this.#lift(at + REFUSED, refused);
     if (asked > this.#number(at + ASKED)) this.#numbers[at + SETTLED] = -Infinity;
     const isAsked = this.#lift(at + ASKED, asked);
@@ -77,8 +84,8 @@ export class WatermarkTable {
   }
 
   /** What is held against a token of this target, issued then. Undefined: it is newer, or nothing is. */
-  hold(key: Words, from: number, issuedAt: number): 'denied' | Open | undefined {
-    const record = this.#table.find(key, from);
+  hold(key: Words, issuedAt: number): 'denied' | Open | undefined {
+    const record = this.#table.find(key);
     if (record < 0) return undefined;
     const at = numbersOf(record);
     if (issuedAt > this.#number(at + ASKED)) return undefined;

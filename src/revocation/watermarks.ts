@@ -1,24 +1,14 @@
 import type { Principal } from '../core/principal.js';
-import type { Revocation, RevocationKind } from '../core/revocation.js';
-import {
-  KEY_WORDS,
-  keysFrom,
-  TARGET_KINDS,
-  targetWords,
-  type Words,
-  wordsOf,
-} from './digest-words.js';
+import type { Finding, Revocation, RevocationKind, WatermarkKind } from '../core/revocation.js';
+import { TARGET_KINDS, targetsOf, type Words, wordsIn, wordsOf } from './digest-words.js';
 import { type Open, WatermarkTable } from './watermark-table.js';
-
-// In the order of the keys of a principal.
-const KINDS: readonly RevocationKind[] = TARGET_KINDS.slice(0, 4);
 
 /** What the watermarks say of a token. Undefined: nothing. */
 export type Held = { readonly is: 'denied'; readonly by: RevocationKind } | Open | undefined;
 
 /** "Everything of this target, issued up to then", for targets of every kind. */
 export class Watermarks {
-  readonly #tables = KINDS.map(() => new WatermarkTable());
+  readonly #tables = TARGET_KINDS.map(() => new WatermarkTable());
   #size = 0;
 
   get size(): number {
@@ -53,17 +43,15 @@ export class Watermarks {
   }
 
   /** Every watermark on one of the principal's keys is held against it; each can deny it. */
-  hold(principal: Principal): Held {
-    if (this.#size === 0) return undefined;
-    const words = targetWords(principal);
+  hold(principal: Principal, found: Finding): Held {
     const { issuedAt = -Infinity } = principal;
     let open: Open | undefined;
     for (const [kind, table] of this.#tables.entries()) {
-      if (table.size === 0) continue;
-      const end = keysFrom(words, kind + 1);
-      for (let from = keysFrom(words, kind); from < end; from += KEY_WORDS) {
-        const held = table.hold(words, from, issuedAt);
-        if (held === 'denied') return { is: 'denied', by: KINDS[kind] as RevocationKind };
+      // Nearly every token is newer than the newest cut when it is first seen, and costs no digest then.
+      if (table.size === 0 || issuedAt > table.reachesTo) continue;
+      for (const key of wordsIn(targetsOf(principal, found), kind)) {
+        const held = table.hold(key, issuedAt);
+        if (held === 'denied') return { is: 'denied', by: TARGET_KINDS[kind] as RevocationKind };
         if (held) open = open ? strictest(open, held) : held;
       }
     }
@@ -79,11 +67,11 @@ export class Watermarks {
   /** What is there now. Tolerates changes meanwhile. */
   *held(): Generator<Revocation, void, undefined> {
     for (const [kind, table] of this.#tables.entries())
-      yield* table.held(KINDS[kind] as RevocationKind);
+      yield* table.held(TARGET_KINDS[kind] as RevocationKind);
   }
 
   #tableOf(kind: RevocationKind): WatermarkTable | undefined {
-    return this.#tables[KINDS.indexOf(kind)];
+    return this.#tables[TARGET_KINDS.indexOf(kind as WatermarkKind)];
   }
 }
 

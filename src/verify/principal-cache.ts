@@ -170,9 +170,10 @@ export class PrincipalCache {
   async #forgetAll(): Promise<void> {
     const revocations = this.#toForget;
     this.#toForget = new Map();
+    const kinds = [...new Set([...revocations.values()].map(({ kind }) => kind))];
     const isReached = (principal: Principal): boolean =>
-      Object.values(targetKeys(principal))
-        .flat()
+      kinds
+        .flatMap((kind) => targetKeys(principal, kind))
         .some((key) => {
           const revocation = revocations.get(key);
           return revocation !== undefined && reaches(revocation, principal);

@@ -160,7 +160,7 @@ export class Scenario {
     const keepUntilAt = issuedAt + 20_000 + SETTINGS.maxTokenLifetime;
     if (random.chance(0.7)) return { kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt };
     if (random.chance(0.3)) return { kind: 'token', key: id, keepUntilAt };
-    const [key = ''] = targetKeys(principal).subject ?? [];
+    const [key = ''] = targetKeys(principal, 'subject');
     const refusedThroughAt = issuedAt + 1_000;
     return {
       ...{ kind: 'subject', key, refusedThroughAt, keepUntilAt },

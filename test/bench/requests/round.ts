@@ -31,7 +31,7 @@ export interface Outcome extends ServerCost {
 }
 
 /** More requests each second than any server here answers. */
-const MOST_PER_SECOND = 60_000;
+const MOST_PER_SECOND = 120_000;
 
 /** Tokens that are needed if so many of a hundred requests bring one that was never sent before. */
 export function mostTokens({ warmUpMs, measuredMs }: Times, ofHundred: number): number {
