@@ -1,6 +1,7 @@
 import { type Clock, latestWall } from './core/clock.js';
 import { instantOf } from './core/principal.js';
 import type { Revocation } from './core/revocation.js';
+import type { GenAuthClient } from './genauth.client.js';
 import type { ResolvedOptions } from './genauth.options.js';
 import { proofOf, type RevocationTask } from './revocation-task.js';
 import type { Application } from './verify/applications.js';
@@ -10,6 +11,7 @@ import type { JwsToken } from './verify/compact-jws.js';
 export class Denials {
   constructor(
     private readonly options: ResolvedOptions,
+    private readonly client: GenAuthClient,
     private readonly clock: Clock,
   ) {}
 
@@ -35,7 +37,8 @@ export class Denials {
 
   /**
    * The fact for the log, if the token needs one. Junk must not fill it: an opaque token that GenAuth calls
-   * dead, and a JWT that not even newly fetched keys have signed, are left to the provisional denial.
+   * dead, and a JWT that not even newly fetched keys have signed unless GenAuth calls it alive, are left to the
+   * provisional denial.
    */
   async lasting(
     tombstone: Revocation | undefined,
@@ -59,9 +62,20 @@ export class Denials {
     if (usable.length === 0 || !this.#isAlive(token)) return [];
     const renewed = await Promise.all(usable.map(({ keys }) => keys.renew()));
     if (usable.some((one) => proofOf(token, one) === 'signed')) return [tombstoneOf(token)];
-    if (!tombstone || renewed.every(Boolean)) return [];
+    if (!tombstone || (renewed.every(Boolean) && (await this.#isDead(token, usable)))) return [];
     const longest = latestWall(this.clock) + this.options.maxTokenLifetimeMs;
     return [{ ...tombstone, keepUntilAt: Math.min(instantOf(token.claims['exp']), longest) }];
+  }
+
+  /** GenAuth may have signed with a key that it has yet to publish. */
+  async #isDead({ text }: JwsToken, candidates: readonly Application[]): Promise<boolean> {
+    const answers = candidates.map(({ options }) =>
+      this.client.introspect(options, text, 'access_token', 'revocation').then(
+        ({ answer }) => answer['active'] === true,
+        () => true,
+      ),
+    );
+    return (await Promise.all(answers)).every((mayBeAlive) => !mayBeAlive);
   }
 }
 

@@ -4,6 +4,12 @@ import type { Verdict } from './revocation/revocation-index.js';
 /** What only GenAuth can settle. */
 export type Doubt = Extract<Verdict, { is: 'unknown' }>;
 
+/** Why a token is refused, for the operator. */
+export function wordFor({ by }: Extract<Verdict, { is: 'denied' }>): string {
+  if (by === 'presented') return 'it was presented before a cut that covers it';
+  return `by a revocation of its ${by}`;
+}
+
 const REASONS = {
   boundary: 'revocation_boundary',
   'not-covered': 'log_not_covered',

@@ -4,7 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { publishAlarm } from './core/channels.js';
-import { Clock } from './core/clock.js';
+import { Clock, type Moment, momentOf } from './core/clock.js';
 import { GenAuthUnavailableError } from './core/errors.js';
 import { type ClockOffset, IssuerClock } from './core/issuer-clock.js';
 import type { JsonObject } from './core/json.js';
@@ -68,12 +68,12 @@ export class GenAuthClient implements OnApplicationShutdown {
   }
 
   /** How far the clock of the application's issuer may be from ours, now. */
-  offsetOf(application: ResolvedApplication, now = this.clock.wall()): ClockOffset {
-    return this.#clockOf(application, now).offset(now);
+  offsetOf(application: ResolvedApplication, now = momentOf(this.clock)): ClockOffset {
+    return this.#clockOf(application, now).offset(now.wall);
   }
 
-  #clockOf({ appId }: ResolvedApplication, now: number): IssuerClock {
-    const drift = now - this.clock.mono();
+  #clockOf({ appId }: ResolvedApplication, { wall, mono }: Moment): IssuerClock {
+    const drift = wall - mono;
     if (Math.abs(drift - this.#drift) > SET_CLOCK_MS) {
       for (const clock of this.#clocks.values()) clock.forget();
     }
@@ -188,8 +188,8 @@ export class GenAuthClient implements OnApplicationShutdown {
       const reply = await this.http.send({ ...request, ...this.#agents, ...TRANSPORT });
       const { date, age } = reply.headers as Record<string, unknown>;
       if (typeof date === 'string' && age === undefined) {
-        const receivedAt = this.clock.wall();
-        this.#clockOf(application, receivedAt).observe(date, sentAt, receivedAt);
+        const now = momentOf(this.clock);
+        this.#clockOf(application, now).observe(date, sentAt, now.wall);
       }
       return { status: reply.status, body: String(reply.data), sentAt };
     } catch {

@@ -21,6 +21,7 @@ import { RevocationIndex } from './revocation/revocation-index.js';
 import { RevocationLog } from './core/revocation-log.js';
 import { InProcessRevocationLog } from './revocation/in-process-log.js';
 import { Revoker } from './revoker.js';
+import { TokenIntrospection } from './token-introspection.js';
 import { TokenRevoker } from './token-revoker.js';
 import { TokenService } from './token.service.js';
 import { TokenVerification } from './token-verification.js';
@@ -89,6 +90,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     Applications,
     Revoker,
     TokenRevoker,
+    TokenIntrospection,
     Intake,
     Caution,
     TokenVerification,
@@ -110,6 +112,10 @@ export class GenAuthModule extends ConfigurableModuleClass {
 
   /** As `forRoot`, with options that are made later. @throws {GenAuthOptionsError} when the application starts */
   static override forRootAsync(options: GenAuthModuleAsyncOptions): DynamicModule {
+    const { useFactory, useClass, useExisting } = options ?? {};
+    if (!useFactory && !useClass && !useExisting) {
+      throw new TypeError('forRootAsync needs useFactory, useClass or useExisting');
+    }
     return super.forRootAsync(options);
   }
 }

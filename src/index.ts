@@ -4,7 +4,7 @@ export type {
   RefusalMessage,
   RevocationMessage,
 } from './core/channels.js';
-export { Clock } from './core/clock.js';
+export { Clock, type Moment } from './core/clock.js';
 export type { Demands } from './core/demands.js';
 export {
   BearerRequestError,
@@ -64,9 +64,5 @@ export {
 } from './core/revocation-log.js';
 export { InProcessRevocationLog } from './revocation/in-process-log.js';
 export type { RevokeOptions } from './revocation-task.js';
-export {
-  type CutOptions,
-  type IntrospectOptions,
-  type Readiness,
-  TokenService,
-} from './token.service.js';
+export type { IntrospectOptions } from './token-introspection.js';
+export { type CutOptions, type Readiness, TokenService } from './token.service.js';

@@ -1,4 +1,4 @@
-import { failed, TokenError } from './core/errors.js';
+import { failed } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
 import type { Cause } from './revoker.js';
 import type { Application, Applications } from './verify/applications.js';
@@ -7,7 +7,7 @@ import {
   type JwsToken,
   isBearerText,
   LONGEST_TOKEN,
-  readToken,
+  readIfToken,
   respelled,
   type Token,
 } from './verify/compact-jws.js';
@@ -25,7 +25,7 @@ export interface RevokeOptions {
   readonly reason?: string;
   /** `queue` leaves telling GenAuth to the log's durable outbox, and needs a log that has one. @default 'reject' */
   readonly whenUnreachable?: 'reject' | 'queue';
-  /** With several applications, the one the token is of. */
+  /** With several applications, the one an opaque token is of. A JWT says so itself. */
   readonly appId?: string;
 }
 
@@ -52,7 +52,7 @@ export function readTask(
   applications: Applications,
 ): RevocationTask {
   const canonical = typeof text === 'string' ? respelled(text) : text;
-  const token = readOrUndefined(canonical);
+  const token = readIfToken(canonical);
   if (token === undefined && !isJwtLike(text)) {
     throw failed('invalid_request', 'what is to be revoked is not a token');
   }
@@ -61,18 +61,21 @@ export function readTask(
   if (appId !== undefined && chosen.length === 0) {
     throw failed('invalid_request', "the option 'appId' names no configured application");
   }
-  const ofToken = token ? applications.candidates(token) : [];
-  const candidates = appId === undefined ? ofToken : chosen;
+  const candidates = candidatesOf(token, chosen, applications);
   return { token, text: canonical, candidates, options, cause: { source: 'revoke', reason } };
 }
 
-function readOrUndefined(text: string): Token | undefined {
-  try {
-    return readToken(text);
-  } catch (error) {
-    if (error instanceof TokenError) return undefined;
-    throw error;
-  }
+/** A JWT says itself whose it is: another name must not keep it from being revoked. */
+function candidatesOf(
+  token: Token | undefined,
+  chosen: readonly Application[],
+  applications: Applications,
+): readonly Application[] {
+  const ofToken = token ? applications.candidates(token) : [];
+  if (chosen.length === 0) return ofToken;
+  const named = ofToken.filter((one) => chosen.includes(one));
+  if (named.length > 0) return named;
+  return token?.form === 'jws' && ofToken.length > 0 ? ofToken : chosen;
 }
 
 /** A JWT that cannot be read cannot be accepted either: like any unknown token, it counts as revoked. */

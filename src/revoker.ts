@@ -2,9 +2,9 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { type Observable, Subject } from 'rxjs';
 
 import { publishAlarm, publishRevocation } from './core/channels.js';
-import { Clock, latestWall } from './core/clock.js';
+import { Clock, latestWall, type Moment, momentOf } from './core/clock.js';
 import { failed, type RevocationReceipt } from './core/errors.js';
-import { instantOf, type Principal } from './core/principal.js';
+import { instantOf } from './core/principal.js';
 import {
   isAimedAt,
   type Revocation,
@@ -23,7 +23,7 @@ import { UnsettledCuts } from './unsettled-cuts.js';
 import { Applications } from './verify/applications.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Token } from './verify/compact-jws.js';
-import type { Verified } from './verify/token-verifier.js';
+import { tombstoneOf, type Verified } from './verify/token-verifier.js';
 
 /** Who says that something is revoked, and why. */
 export interface Cause {
@@ -90,8 +90,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     return this.#started;
   }
 
-  freshness(): Freshness {
-    const freshness = this.log.freshness();
+  freshness(now?: Moment): Freshness {
+    const freshness = this.log.freshness(now);
     const isFull = this.index.full && freshness.state === 'live';
     return isFull ? { ...freshness, state: 'stale' } : freshness;
   }
@@ -101,19 +101,32 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     return this.index.version;
   }
 
-  /** What the revocations known here say of a principal. Synchronous: the last step before accepting it. */
-  verdict(verified: Verified, now: number = this.clock.wall()): Verdict {
-    const { principal, vouchedAt, vouchedVersion } = verified;
+  /**
+   * What the revocations known here say of a principal. Synchronous: the last step before accepting it.
+   *
+   * @param presented the newest revocation when the token was presented this time
+   */
+  verdict(verified: Verified, now = momentOf(this.clock), presented = Infinity): Verdict {
+    const { principal, vouchedAt, vouchedVersion, presentedVersion = Infinity } = verified;
     const application = this.applications.byId(principal.appId)?.options;
     const standing = {
       vouchedAt,
       vouchedVersion,
+      presentedVersion: Math.min(presented, presentedVersion),
       clockAheadMs: application ? this.client.offsetOf(application, now).highMs : 0,
-      freshness: this.freshness(),
+      freshness: this.freshness(now),
       maxStalenessMs: this.options.maxStalenessMs,
-      now,
+      now: now.wall,
     };
-    return this.index.check(principal, standing, verified);
+    const verdict = this.index.check(principal, standing, verified);
+    // Who brings it next did not bring it before the cut, and is to be refused as well.
+    if (verdict.is === 'denied' && verdict.by === 'presented') this.bury(verified);
+    return verdict;
+  }
+
+  /** When the last of the tokens of now is dead. */
+  get #horizon(): number {
+    return latestWall(this.clock) + this.options.maxTokenLifetimeMs;
   }
 
   /** Whether this very token was revoked. */
@@ -128,16 +141,14 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Denies a token that GenAuth says is dead. In this process only: the others can ask as well. */
-  bury({ id, expiresAt }: Principal): void {
-    const fact: Revocation = { kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt };
-    this.#take([fact], { source: 'introspection' });
+  bury(verified: Verified): void {
+    this.#take([tombstoneOf(verified, this.#horizon)], { source: 'introspection' });
   }
 
   /** Takes facts in here, now. Whether all of them fitted, `refuseUnheld` tells. @throws {RevocationError} `stopped` */
   deny(facts: readonly Revocation[], cause: Cause): void {
-    if (this.log.freshness().state === 'stopped') {
+    if (this.log.freshness().state === 'stopped')
       throw failed('stopped', 'the application is closed');
-    }
     this.#take(facts, cause);
   }
 
@@ -165,8 +176,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     time: CutTime = {},
   ): Revocation[] {
     const bounds = this.#bounds.of(application, kind, time);
-    const latestAt = Math.max(bounds.refusedThroughAt, latestWall(this.clock));
-    const keepUntilAt = latestAt + this.options.maxTokenLifetimeMs;
+    const longestMs = this.options.maxTokenLifetimeMs;
+    const keepUntilAt = Math.max(bounds.refusedThroughAt + longestMs, this.#horizon);
     const issuers = kind === 'issuer' ? ids : application.issuers;
     const cuts = issuers.map((issuer): Revocation => {
       const key = watermarkKey(kind, issuer, ...(kind === 'issuer' ? [] : ids));
@@ -174,14 +185,12 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     });
     const { at, happenedAt, unsettledBy } = time;
     const isNow = at === undefined && happenedAt === undefined;
-    const watermarks = this.#unsettled.made(
-      cuts,
-      unsettledBy && `${application.appId} ${unsettledBy}`,
-    );
+    const waitsFor = unsettledBy && `${application.appId} ${unsettledBy}`;
+    const watermarks = this.#unsettled.made(cuts, waitsFor);
     const seen = isNow ? this.#seenAfter({ kind, ids }, bounds.refusedThroughAt) : [];
     const facts = [...watermarks, ...seen];
     this.deny(facts, cause);
-    if (isNow) this.index.datePresented(watermarks);
+    if (isNow) this.index.dateNow(watermarks);
     return facts;
   }
 
@@ -208,10 +217,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
     try {
       if (facts.length > 0) await this.log.append(facts, errand);
     } catch {
-      publishAlarm({
-        alarm: 'log_not_acknowledged',
-        detail: 'an append to the revocation log failed',
-      });
+      const detail = 'an append to the revocation log failed';
+      publishAlarm({ alarm: 'log_not_acknowledged', detail });
       throw failed('log_not_acknowledged', 'denied here; revoke again to make it durable');
     } finally {
       await this.#forgotten;
@@ -222,8 +229,8 @@ export class Revoker implements OnModuleInit, OnApplicationShutdown {
   #seenAfter(target: Target, refusedThroughAt: number): Revocation[] {
     return this.cache
       .remembered((principal) => isAimedAt(target, principal), subjectOf(target))
-      .filter(({ issuedAt = -Infinity }) => issuedAt > refusedThroughAt)
-      .map(({ id, expiresAt }) => ({ kind: 'token', key: id, expiresAt, keepUntilAt: expiresAt }));
+      .filter(({ principal: { issuedAt = -Infinity } }) => issuedAt > refusedThroughAt)
+      .map((verified) => tombstoneOf(verified, this.#horizon));
   }
 
   #take(facts: readonly Revocation[], { source, reason }: Cause): void {

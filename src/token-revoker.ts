@@ -58,7 +58,7 @@ export class TokenRevoker {
     private readonly client: GenAuthClient,
     private readonly clock: Clock,
   ) {
-    this.#denials = new Denials(options, clock);
+    this.#denials = new Denials(options, client, clock);
     revoker.onErrand((errand) => this.deliver(errand));
   }
 

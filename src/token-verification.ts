@@ -2,18 +2,18 @@ import { Injectable } from '@nestjs/common';
 
 import { Caution } from './caution.js';
 import { publishAlarm } from './core/channels.js';
-import { Clock, latestWallOf } from './core/clock.js';
-import { type Demands, judgeDemands } from './core/demands.js';
+import { Clock, latestWallOf, type Moment, momentOf } from './core/clock.js';
+import { checkDemands, type Demands, judgeDemands } from './core/demands.js';
 import { GenAuthUnavailableError, TokenError } from './core/errors.js';
 import type { Principal } from './core/principal.js';
-import { type Doubt, tooOld, unavailable } from './doubt.js';
+import { type Doubt, tooOld, unavailable, wordFor } from './doubt.js';
 import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
-import { nameOf, type Presented } from './presented.js';
+import type { Presented } from './presented.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
-import { readToken, refuseUnhashable } from './verify/compact-jws.js';
+import { isOpaque, readToken, refuseUnhashable } from './verify/compact-jws.js';
 import { PrincipalCache } from './verify/principal-cache.js';
 import type { Verified } from './verify/token-verifier.js';
 
@@ -27,6 +27,8 @@ export class TokenVerification {
   readonly #latestWall: (now: number) => number;
   /** What each principal that was accepted rests on. */
   readonly #known = new WeakMap<Principal, Verified>();
+  /** The demands of the call before: nearly always those of the next as well. */
+  #checked: Demands | undefined;
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -41,24 +43,26 @@ export class TokenVerification {
 
   /** See `TokenService.verifyAtOnce`. Everything in `verify` that needs no `await`. */
   verifyAtOnce(text: string, demands: Demands): Principal | undefined {
-    const token = this.#present(text);
-    const verified = this.#remembered(token) ?? this.#verifyHere(token, demands);
+    const token = this.#present(text, demands);
+    const verified = this.#remembered(token) ?? this.#verifyHere(token);
     if (!verified || this.#judge(verified, demands, token, token.at)) return undefined;
     return this.#accept(verified, token);
   }
 
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
-    const token = this.#present(text);
+    const token = this.#present(text, demands);
     let verified =
       this.#remembered(token) ??
-      this.#verifyHere(token, demands) ??
+      this.#verifyHere(token) ??
       (await this.#verifyElsewhere(token, demands));
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       // Nothing is awaited between these checks and the answer.
       this.#refuseUnusable(verified);
-      const doubt = this.#judge(verified, demands, token, this.clock.wall());
+      const doubt = this.#judge(verified, demands, token, momentOf(this.clock));
       if (!doubt) return this.#accept(verified, token);
+      // What GenAuth says next is of the same token, which is as old as it was before.
+      token.version = Math.min(token.version, verified.presentedVersion ?? Infinity);
       verified = await this.#ask(token, verified, doubt);
     }
     throw new GenAuthUnavailableError(
@@ -71,34 +75,34 @@ export class TokenVerification {
   check(principal: Principal): void {
     const known = this.#known.get(principal);
     if (!known) throw new TokenError('malformed', 'this principal did not come from verify()');
-    this.#refuseUnusable(known);
-    const doubt = this.#judgeRevocations(known, this.revoker.version, this.clock.wall());
+    const now = momentOf(this.clock);
+    this.#refuseUnusable(known, now);
+    const doubt = this.#judgeRevocations(known, this.revoker.version, now);
     if (doubt) throw unavailable(doubt);
   }
 
-  #present(text: string): Presented {
+  #present(text: string, demands: Demands): Presented {
+    if (demands !== this.#checked) checkDemands((this.#checked = demands));
     refuseUnhashable(text);
-    const key = this.cache.keyOf(text);
-    return { text, key, at: this.clock.wall(), version: this.revoker.version };
+    const digest = this.cache.keyOf(text);
+    // Whose an opaque token is said to be can depend on who is asked; a JWT says so itself.
+    const { appId } = demands;
+    const key = appId === undefined || !isOpaque(text) ? digest : `${digest} ${appId}`;
+    return { text, key, at: momentOf(this.clock), version: this.revoker.version };
   }
 
   #accept(verified: Verified, { version }: Presented): Principal {
-    const { principal, presentedVersion } = verified;
-    const isKnown = presentedVersion !== undefined && presentedVersion <= version;
-    if (!isKnown) this.#introduce(verified, version);
+    const { principal, presentedVersion = Infinity } = verified;
+    if (version < presentedVersion) {
+      verified.presentedVersion = version;
+      this.#known.set(principal, verified);
+    }
     return principal;
-  }
-
-  /** GenAuth's word makes another `Verified` of a principal that was accepted before. */
-  #introduce(verified: Verified, version: number): void {
-    const { presentedVersion = Infinity } = this.#known.get(verified.principal) ?? {};
-    verified.presentedVersion = Math.min(presentedVersion, version);
-    this.#known.set(verified.principal, verified);
   }
 
   /** What is remembered of the token, unless its times or its key no longer hold. */
   #remembered({ key, at }: Presented): Verified | undefined {
-    const verified = this.cache.get(key, at);
+    const verified = this.cache.get(key, at.wall);
     if (!verified) return undefined;
     try {
       this.#refuseUnusable(verified, at);
@@ -113,20 +117,19 @@ export class TokenVerification {
    * @throws {TokenError} its times no longer hold, or its key is no longer published
    * @throws {GenAuthUnavailableError} the keys are too old to say so
    */
-  #refuseUnusable({ principal, keyId }: Verified, now = this.clock.wall()): void {
-    judgeTimes(principal, this.#latestWall(now), this.options.clockToleranceMs);
+  #refuseUnusable({ principal, keyId }: Verified, now = momentOf(this.clock)): void {
+    judgeTimes(principal, this.#latestWall(now.wall), this.options.clockToleranceMs);
     if (keyId === undefined) return;
     const keys = this.applications.byId(principal.appId)?.keys;
-    if (keys?.holds(keyId) === true) return;
+    if (keys?.holds(keyId, now.mono) === true) return;
     if (keys?.tooOld)
       throw new GenAuthUnavailableError('keys_stale', 'the keys are too old to rely on');
     throw new TokenError('unknown_key', 'the key that signed the token is no longer published');
   }
 
   /** For a JWT whose key is known. Undefined when somebody has to be asked. */
-  #verifyHere(presented: Presented, demands: Demands): Verified | undefined {
-    const name = nameOf(presented, demands);
-    this.cache.refusals.refuseAgain(name);
+  #verifyHere(presented: Presented): Verified | undefined {
+    this.cache.refusals.refuseAgain(presented.key);
     const token = (presented.read = readToken(presented.text));
     // Denied here is denied, also while GenAuth or its keys are away.
     if (this.revoker.isBuried(token))
@@ -137,31 +140,36 @@ export class TokenVerification {
       if (verified) void this.#keep(presented.key, verified);
       return verified;
     } catch (error) {
-      this.cache.refusals.remember(name, error);
+      this.cache.refusals.remember(presented.key, error);
       throw error;
     }
   }
 
-  async #verifyElsewhere(presented: Presented, demands: Demands): Promise<Verified> {
+  async #verifyElsewhere(presented: Presented, { appId }: Demands): Promise<Verified> {
     const { key, text, read: token = readToken(text) } = presented;
     const shared = token.form === 'opaque' ? await this.cache.getShared(key) : undefined;
     if (shared) return shared;
-    const verify = () => this.applications.verify(token, demands.appId);
-    return this.#join(nameOf(presented, demands), key, verify);
+    return this.#join(key, key, () => this.applications.verify(token, appId));
   }
 
   /** Asks GenAuth about a token that is good as far as is known here. */
-  #ask({ key, text }: Presented, verified: Verified, doubt: Doubt): Promise<Verified> {
+  #ask(
+    { key, text, read: token = readToken(text) }: Presented,
+    verified: Verified,
+    doubt: Doubt,
+  ): Promise<Verified> {
     const { appId } = verified.principal;
     const application = this.applications.byId(appId);
     if (!application || doubt.askedSince === Infinity) throw unavailable(doubt);
-    return this.#join(`${key} ask`, key, async () => {
+    return this.#join(`ask ${key}`, key, async () => {
       try {
-        return await application.online.confirm(readToken(text), verified);
+        const { presentedVersion } = verified;
+        const said = await application.online.confirm(token, verified);
+        return presentedVersion === undefined ? said : { ...said, presentedVersion };
       } catch (error) {
         // Denied once, denied for good: what GenAuth calls dead must not pass locally a moment later.
         if (error instanceof TokenError && error.reason === 'inactive') {
-          this.revoker.bury(verified.principal);
+          this.revoker.bury(verified);
         }
         throw error;
       }
@@ -175,6 +183,8 @@ export class TokenVerification {
         const found = await begin();
         const isVouched = found.vouchedAt !== undefined;
         const verified = isVouched ? { ...found, vouchedVersion: version } : found;
+        // Another word on a token that was accepted before.
+        if (verified.presentedVersion !== undefined) this.#known.set(verified.principal, verified);
         await this.#keep(key, verified);
         return verified;
       } catch (error) {
@@ -197,12 +207,12 @@ export class TokenVerification {
    * @throws {TokenError} revoked; a revoked token is no good token: that comes before the demands
    * @throws {InsufficientScopeError}
    */
-  #judge(verified: Verified, demands: Demands, token: Presented, now: number): Doubt | undefined {
+  #judge(verified: Verified, demands: Demands, token: Presented, now: Moment): Doubt | undefined {
     let doubt: Doubt | undefined;
     try {
       doubt =
         this.#judgeRevocations(verified, token.version, now) ??
-        this.#tooOld(verified, demands, token.at, now);
+        this.#tooOld(verified, demands, token.at.wall, now.wall);
     } catch (error) {
       if (error instanceof TokenError) void this.cache.drop(token.key);
       throw error;
@@ -212,12 +222,10 @@ export class TokenVerification {
   }
 
   /** @param presented the newest revocation at the time the token was presented */
-  #judgeRevocations(verified: Verified, presented: number, now: number): Doubt | undefined {
-    const verdict = this.revoker.verdict(verified, now);
+  #judgeRevocations(verified: Verified, presented: number, now: Moment): Doubt | undefined {
+    const verdict = this.revoker.verdict(verified, now, presented);
     if (verdict.is === 'accepted') return undefined;
-    if (verdict.is === 'denied')
-      throw new TokenError('revoked', `by a revocation of its ${verdict.by}`);
-    if (verdict.why === 'boundary') this.#refuseOlder(verified, verdict, presented);
+    if (verdict.is === 'denied') throw new TokenError('revoked', wordFor(verdict));
     if (verdict.why === 'boundary' || verdict.why === 'stopped') return verdict;
     if (this.options.whenStale === 'refuse') throw unavailable(verdict);
     if (this.options.whenStale === 'introspect') return verdict;
@@ -226,14 +234,6 @@ export class TokenVerification {
       detail: `accepted although the log is ${verdict.why}`,
     });
     return undefined;
-  }
-
-  /** A token that was in our hands before the cut is older than it: nobody has to be asked. */
-  #refuseOlder({ principal }: Verified, { presentedBefore = 0 }: Doubt, presented: number): void {
-    const { presentedVersion = Infinity } = this.#known.get(principal) ?? {};
-    if (Math.min(presented, presentedVersion) >= presentedBefore) return;
-    this.revoker.bury(principal);
-    throw new TokenError('revoked', 'it was presented before a cut that covers it');
   }
 
   #tooOld(verified: Verified, { maxAge = Infinity }: Demands, at: number, now: number) {

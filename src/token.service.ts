@@ -1,23 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 
-import { Clock } from './core/clock.js';
 import type { Demands } from './core/demands.js';
-import { failed, TokenError, type RevocationReceipt } from './core/errors.js';
+import { failed, type RevocationReceipt } from './core/errors.js';
 import type { JsonObject } from './core/json.js';
-import { type Principal, principalOf } from './core/principal.js';
+import type { Principal } from './core/principal.js';
 import type { RevocationEvent, Target } from './core/revocation.js';
-import { unavailable } from './doubt.js';
-import { GenAuthClient } from './genauth.client.js';
-import type { Verdict } from './revocation/revocation-index.js';
 import type { Freshness } from './core/revocation-log.js';
 import { Revoker } from './revoker.js';
 import type { RevokeOptions } from './revocation-task.js';
+import { type IntrospectOptions, TokenIntrospection } from './token-introspection.js';
 import { TokenRevoker } from './token-revoker.js';
 import { TokenVerification } from './token-verification.js';
 import { type Application, Applications } from './verify/applications.js';
-import { readToken, type Token } from './verify/compact-jws.js';
-import { claimsOf } from './verify/introspection.verifier.js';
 
 /** Options of `revokeSubject`, `revokeSession`, `revokeClient` and `revokeIssuer`. */
 export interface CutOptions {
@@ -35,12 +30,6 @@ export interface CutOptions {
 /** Whether this process should be sent requests. */
 export type Readiness = 'ready' | 'degraded' | 'not_ready';
 
-/** Options of `introspect`. */
-export interface IntrospectOptions {
-  readonly tokenTypeHint?: 'access_token' | 'refresh_token';
-  readonly appId?: string;
-}
-
 /**
  * The application's door: may this token act here, now? And: from now on it may not.
  *
@@ -55,8 +44,7 @@ export class TokenService {
     private readonly revoker: Revoker,
     private readonly tokenRevoker: TokenRevoker,
     private readonly applications: Applications,
-    private readonly client: GenAuthClient,
-    private readonly clock: Clock,
+    private readonly introspection: TokenIntrospection,
   ) {}
 
   /** Every revocation that takes effect in this process, wherever it was made. Completes with the application. */
@@ -73,16 +61,20 @@ export class TokenService {
    * @throws {TokenError} the token is malformed, expired, not meant for this application, or revoked
    * @throws {InsufficientScopeError} a demanded scope is missing
    * @throws {GenAuthUnavailableError} GenAuth had to be asked and gave no usable answer
+   * @throws {TypeError} a demand that does not exist, or of the wrong type
    */
-  verify(token: string, demands: Demands = {}): Promise<Principal> {
+  verify(token: string, demands: Demands = NONE): Promise<Principal> {
     return this.verification.verify(token, demands);
   }
 
   /**
    * As `verify`, without a promise wherever nobody has to be asked: for a token that is remembered, and for a
-   * JWT whose key is known. The same checks, throwing the same. Undefined says nothing: then ask `verify`.
+   * JWT whose key is known and that the log covers. The same checks, throwing the same. Undefined says nothing.
+   *
+   * @example
+   * const principal = this.tokens.verifyAtOnce(token) ?? (await this.tokens.verify(token));
    */
-  verifyAtOnce(token: string, demands: Demands = {}): Principal | undefined {
+  verifyAtOnce(token: string, demands: Demands = NONE): Principal | undefined {
     return this.verification.verifyAtOnce(token, demands);
   }
 
@@ -103,27 +95,8 @@ export class TokenService {
    *
    * @throws {GenAuthUnavailableError} GenAuth gave no usable answer, or gave it too early: a revocation came between
    */
-  async introspect(token: string, options: IntrospectOptions = {}): Promise<JsonObject> {
-    let read: Token;
-    try {
-      read = readToken(token);
-    } catch (error) {
-      if (error instanceof TokenError) return INACTIVE;
-      throw error;
-    }
-    for (const application of this.#chosen(options.appId, () =>
-      this.applications.candidates(read),
-    )) {
-      if (this.revoker.isBuried(read)) return INACTIVE;
-      const { answer, sentAt } = await this.client.introspect(
-        application.options,
-        token,
-        options.tokenTypeHint,
-      );
-      if (answer['active'] === true)
-        return this.#isDenied(answer, sentAt, read, application) ? INACTIVE : answer;
-    }
-    return INACTIVE;
+  introspect(token: string, options: IntrospectOptions = {}): Promise<JsonObject> {
+    return this.introspection.introspect(token, options);
   }
 
   /**
@@ -180,7 +153,8 @@ export class TokenService {
     if (typeof id !== 'string' || id === '') {
       throw failed('invalid_request', `the ${target.kind} to revoke must be a non-empty string`);
     }
-    const at = options.issuedBefore?.getTime();
+    const { issuedBefore } = options;
+    const at = issuedBefore && (issuedBefore instanceof Date ? issuedBefore.getTime() : NaN);
     if (Number.isNaN(at))
       throw failed('invalid_request', "the option 'issuedBefore' is not a valid Date");
     const chosen = this.#chosen(options.appId, () => this.applications.all).filter(
@@ -207,33 +181,9 @@ export class TokenService {
     const application = this.applications.byId(appId);
     return application ? [application] : [];
   }
-
-  /** Watermarks reach refresh tokens too; only what the answer says of itself can be held against them. */
-  #isDenied(
-    answer: JsonObject,
-    vouchedAt: number,
-    token: Token,
-    { options }: Application,
-  ): boolean {
-    if (this.revoker.isBuried(token)) return true;
-    let verdict: Verdict;
-    try {
-      const claims = claimsOf(
-        { exp: this.clock.wall() / 1_000, ...answer },
-        options.issuers[0] as string,
-      );
-      const principal = principalOf(claims, options.appId, token.id);
-      verdict = this.revoker.verdict({ principal, vouchedAt });
-    } catch {
-      return true;
-    }
-    // GenAuth was asked before a revocation that it alone can settle.
-    if (verdict.is === 'unknown' && verdict.why === 'boundary') throw unavailable(verdict);
-    return verdict.is === 'denied';
-  }
 }
 
-const INACTIVE: JsonObject = Object.freeze({ active: false });
+const NONE: Demands = Object.freeze({});
 
 const READINESS = {
   'catching-up': 'not_ready',

@@ -12,6 +12,16 @@ export abstract class Clock {
   abstract setTimeout(callback: () => void, delayMs: number): () => void;
 }
 
+/** One moment, on both clocks. Who decides several things at once reads them once. */
+export interface Moment {
+  readonly wall: number;
+  readonly mono: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { wall: clock.wall(), mono: clock.mono() };
+}
+
 const latest = new WeakMap<Clock, (now: number) => number>();
 
 /**

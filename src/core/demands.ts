@@ -8,10 +8,34 @@ export interface Demands {
   readonly audience?: string | readonly string[] | undefined;
   /** Every one of these must be granted, by GenAuth's wildcard rules. */
   readonly scopes?: readonly string[] | undefined;
-  /** How old GenAuth's own word on the token may be, milliseconds; 0 asks each time. */
+  /** How old GenAuth's own word on the token may be, milliseconds; 0: asked within this millisecond. */
   readonly maxAge?: number | undefined;
   /** With several applications, the one the token must be of. */
   readonly appId?: string | undefined;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+
+const KINDS: readonly (readonly [string, isGood: (value: unknown) => boolean, what: string])[] = [
+  ['audience', (value) => isText(value) || isTexts(value), 'a string or a list of strings'],
+  ['scopes', isTexts, 'a list of strings'],
+  ['maxAge', (value) => typeof value === 'number' && value >= 0, 'milliseconds, 0 or more'],
+  ['appId', isText, 'a string'],
+];
+
+/** A demand that is misspelled would be none: what no compiler has checked is. @throws {TypeError} */
+export function checkDemands(demands: Demands): void {
+  for (const name in demands) {
+    const kind = KINDS.find(([known]) => known === name);
+    if (!kind) {
+      const known = KINDS.map(([one]) => one).join(', ');
+      throw new TypeError(`'${name}' is nothing that can be asked of a token: there are ${known}`);
+    }
+    const [, isGood, what] = kind;
+    const value = demands[name as keyof Demands];
+    if (value !== undefined && !isGood(value)) throw new TypeError(`'${name}' must be ${what}`);
+  }
 }
 
 /**

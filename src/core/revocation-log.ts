@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js';
+import type { Clock, Moment } from './clock.js';
 import type { Revocation } from './revocation.js';
 
 /** What a log knows about how current this process is. Instants are epoch milliseconds. */
@@ -55,8 +55,8 @@ export abstract class RevocationLog {
    * then tried again for as long as they matter. An errand becomes durable with the facts or not at all.
    */
   abstract append(facts: readonly Revocation[], errand?: Errand): Promise<void>;
-  /** Synchronous, and read anew for every decision. */
-  abstract freshness(): Freshness;
+  /** Synchronous, and asked anew for every decision. @param now what the clocks say, for who has just read them */
+  abstract freshness(now?: Moment): Freshness;
   /** Ends every timer and socket. Afterwards `freshness().state` is `stopped`. */
   abstract stop(): Promise<void>;
 

@@ -11,8 +11,7 @@ export interface HttpRequest {
   /** Express: node's own request. Names and values in turn, as they were sent. */
   readonly rawHeaders?: readonly string[];
   /** Fastify: wraps node's own request. */
-  readonly raw?: Pick<HttpRequest, 'rawHeaders' | 'headersDistinct'>;
-  readonly headersDistinct?: Readonly<Record<string, readonly string[] | undefined>>;
+  readonly raw?: Pick<HttpRequest, 'rawHeaders'>;
 }
 
 /**
@@ -58,36 +57,27 @@ function credentialsIn(header: string): string | undefined {
 }
 
 /**
- * The one `Authorization` header. Of two, node's `headers` show the first alone, so it is taken from what was
- * sent; `headersDistinct` copies every header of the request.
+ * The one `Authorization` header: as middleware leaves it, which may have replaced it or taken it away. Of two
+ * that were sent, node's `headers` show the first alone.
  */
 function authorizationOf(request: HttpRequest): string | undefined {
-  // Express gives every request a hidden class of its own: each member that is read has to be looked for.
-  const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders;
-  const sent = rawHeaders
-    ? sentOnce(rawHeaders)
-    : onlyOne((request.raw ?? request).headersDistinct?.[AUTHORIZATION]);
-  // Or some middleware has set it.
-  return sent ?? onlyOne(request.headers[AUTHORIZATION]);
+  refuseTwo(request.rawHeaders ?? request.raw?.rawHeaders ?? []);
+  const headers = request.headers[AUTHORIZATION];
+  if (typeof headers === 'string' || headers === undefined) return headers;
+  if (headers.length > 1) throw moreThanOne();
+  return headers[0];
 }
 
 const AUTHORIZATION = 'authorization';
 
-function sentOnce(rawHeaders: readonly string[]): string | undefined {
-  let sent: string | undefined;
+function refuseTwo(rawHeaders: readonly string[]): void {
+  let isSent = false;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
     if (name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
-    if (sent !== undefined) throw moreThanOne();
-    sent = rawHeaders[at + 1];
+    if (isSent) throw moreThanOne();
+    isSent = true;
   }
-  return sent;
-}
-
-function onlyOne(headers: string | readonly string[] | undefined): string | undefined {
-  if (typeof headers === 'string' || headers === undefined) return headers;
-  if (headers.length > 1) throw moreThanOne();
-  return headers[0];
 }
 
 function moreThanOne(): BearerRequestError {

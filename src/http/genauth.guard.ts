@@ -94,17 +94,24 @@ export class GenAuthGuard implements CanActivate {
   }
 
   #readRules(route: object, controller: object): RouteRules {
-    const targets = [route, controller];
-    const read = <T>({ KEY }: { KEY: string }): T | undefined =>
-      this.reflector.getAllAndOverride<T | undefined>(KEY, targets as never);
+    const own = <T>({ KEY }: { KEY: string }) =>
+      this.reflector.get<T | undefined>(KEY, route as never);
+    const all = <T>({ KEY }: { KEY: string }) =>
+      this.reflector.get<T | undefined>(KEY, controller as never);
+    const { PublicRoute, OptionalRoute, ...rest } = metadata;
+    const { RequiredScopes, RequiredAudience, RequiredFreshness } = rest;
+    // What a controller opens, a route of it closes that asks something of the token.
+    const demanding = [RequiredScopes, RequiredAudience, RequiredFreshness];
+    const isOpened = demanding.every((one) => own(one) === undefined);
+    const isOptional = own(OptionalRoute) === true;
     return {
       controller,
-      isPublic: read(metadata.PublicRoute) === true,
-      isOptional: read(metadata.OptionalRoute) === true,
+      isPublic: own(PublicRoute) === true || (isOpened && !isOptional && all(PublicRoute) === true),
+      isOptional: isOptional || (isOpened && all(OptionalRoute) === true),
       demands: {
-        scopes: read(metadata.RequiredScopes),
-        audience: read(metadata.RequiredAudience),
-        maxAge: read(metadata.RequiredFreshness),
+        scopes: own<string[]>(RequiredScopes) ?? all(RequiredScopes),
+        audience: own<string[]>(RequiredAudience) ?? all(RequiredAudience),
+        maxAge: own<number>(RequiredFreshness) ?? all(RequiredFreshness),
       },
     };
   }

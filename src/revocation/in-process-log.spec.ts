@@ -41,6 +41,17 @@ describe('InProcessRevocationLog', () => {
     expect(log.freshness().coveredSince).toBe(1_700_000_060_000);
   });
 
+  it('began later than a clock said that was slow, and not earlier than one that was fast', async () => {
+    const { clock, log, start } = scene();
+    const startedAt = clock.wall();
+    await start();
+    clock.jump(3_600_000);
+    clock.advance(1_000);
+    expect(log.freshness().coveredSince).toBe(startedAt + 3_600_000);
+    clock.jump(-7_200_000);
+    expect(log.freshness().coveredSince).toBe(startedAt + 3_600_000);
+  });
+
   it('acknowledges what is appended, and delivers nothing back', async () => {
     const { log, start, applied } = scene();
     await start();

@@ -1,3 +1,4 @@
+import { type Clock, type Moment, momentOf } from '../core/clock.js';
 import {
   type Freshness,
   RevocationLog,
@@ -11,24 +12,36 @@ import {
  * and GenAuth is asked about them once.
  */
 export class InProcessRevocationLog extends RevocationLog {
-  #freshness: Freshness = { state: 'catching-up', ageMs: 0, coveredSince: Infinity };
+  #state: Freshness['state'] = 'catching-up';
+  #clock: Clock | undefined;
+  #startedMono = 0;
+  #coveredSince = -Infinity;
 
   override start({ clock }: RevocationLogContext): Promise<void> {
-    this.#freshness = { state: 'live', ageMs: 0, coveredSince: clock.wall() };
+    this.#clock = clock;
+    this.#startedMono = clock.mono();
+    this.#state = 'live';
     return Promise.resolve();
   }
 
   override append(): Promise<void> {
-    if (this.#freshness.state === 'live') return Promise.resolve();
+    if (this.#state === 'live') return Promise.resolve();
     return Promise.reject(new Error('the in-process revocation log is not running'));
   }
 
-  override freshness(): Freshness {
-    return this.#freshness;
+  override freshness(now?: Moment): Freshness {
+    return { state: this.#state, ageMs: 0, coveredSince: this.#startedAt(now) };
   }
 
   override stop(): Promise<void> {
-    this.#freshness = { ...this.#freshness, state: 'stopped' };
+    this.#state = 'stopped';
     return Promise.resolve();
+  }
+
+  /** When it started, as every clock says that was: one that was slow then may have been put right since. */
+  #startedAt(now = this.#clock && momentOf(this.#clock)): number {
+    if (!this.#clock || !now) return Infinity;
+    const startedAt = now.wall - (now.mono - this.#startedMono);
+    return (this.#coveredSince = Math.max(this.#coveredSince, startedAt));
   }
 }

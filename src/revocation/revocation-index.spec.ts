@@ -502,12 +502,29 @@ describe('a watermark that GenAuth is yet to be told of', () => {
     expect(index.check(issued(2_001), unvouched).is).toBe('accepted');
   });
 
-  it('is unknown by version to what was presented before it', () => {
+  it.each([pending, told])('denies what was presented before it', (fact) => {
     const { index } = scene();
-    index.apply([pending]);
-    index.datePresented([pending, watermark('session', ['nobody'], 0)]);
-    const { version: presentedBefore } = index;
-    expect(index.check(open, vouched)).toEqual({ ...deaf, presentedBefore });
+    index.apply([fact]);
+    const { version: presentedVersion } = index;
+    index.dateNow([fact, watermark('session', ['nobody'], 0)]);
+    const asked = { ...vouched, vouchedVersion: index.version };
+    const denied = { is: 'denied', by: 'presented' };
+    expect(index.check(open, { ...asked, presentedVersion })).toEqual(denied);
+    const { is } = index.check(open, { ...asked, presentedVersion: index.version });
+    expect(is).toBe(fact === pending ? 'unknown' : 'accepted');
+  });
+
+  it('made once more at the same time is another cut, for what was presented or asked between', () => {
+    const { index } = scene();
+    index.apply([told]);
+    index.dateNow([told]);
+    const between = index.version;
+    expect(index.apply([told])).toEqual([]);
+    index.dateNow([told]);
+    const asked = { ...vouched, vouchedVersion: between };
+    expect(index.check(open, asked).is).toBe('unknown');
+    const again = { ...vouched, vouchedVersion: index.version, presentedVersion: between };
+    expect(index.check(open, again)).toEqual({ is: 'denied', by: 'presented' });
   });
 });
 

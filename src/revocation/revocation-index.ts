@@ -22,13 +22,12 @@ const EXPIRE_FULL_MS = 1_000;
 /** What the index says of a principal. `askedSince`: GenAuth's word counts if asked then or later. */
 export type Verdict =
   | { readonly is: 'accepted' }
-  | { readonly is: 'denied'; readonly by: RevocationKind | 'expired' }
+  /** `presented`: it was in this process before a cut that covers it, so it is older than that. */
+  | { readonly is: 'denied'; readonly by: RevocationKind | 'expired' | 'presented' }
   | {
       readonly is: 'unknown';
       readonly why: 'boundary' | 'not-covered' | Exclude<Freshness['state'], 'live'>;
       readonly askedSince: number;
-      /** At a boundary: a token presented here before this version is older than the cut. */
-      readonly presentedBefore?: number;
     };
 
 /** What else bears on a decision besides the facts. */
@@ -37,6 +36,8 @@ export interface Standing {
   readonly vouchedAt?: number | undefined;
   /** The version of the index at that time, when it was asked by this process. */
   readonly vouchedVersion?: number | undefined;
+  /** The version at the time when the token was first presented to this process. @default it never was */
+  readonly presentedVersion?: number;
   /** How far GenAuth's clock may be ahead of ours. */
   readonly clockAheadMs: number;
   readonly freshness: Freshness;
@@ -102,9 +103,13 @@ export class RevocationIndex {
     return news;
   }
 
-  /** The watermarks were cut here and now: what was presented before this call is older. */
-  datePresented(watermarks: readonly Revocation[]): void {
-    this.#watermarks.datePresented(watermarks, this.#version);
+  /**
+   * The watermarks were cut here and now, whether or not that raised them: what was presented before is older,
+   * and what GenAuth said before counts for nothing.
+   */
+  dateNow(watermarks: readonly Revocation[]): void {
+    this.#version += 1;
+    this.#watermarks.dateNow(watermarks, this.#wall(), this.#version);
   }
 
   /** How far the cuts of this target that are known here reach; `-Infinity` when there is none. */
@@ -136,17 +141,20 @@ export class RevocationIndex {
   /** Synchronous and without I/O; to be the last thing that happens before a principal is accepted. */
   check(principal: Principal, standing: Standing, found: Finding = {}): Verdict {
     if (principal.expiresAt <= this.#droppedThrough) return { is: 'denied', by: 'expired' };
-    // What nothing was held against stays so until another fact is applied.
-    if (found.clearVersion !== this.#version) {
-      const held = this.#hold(principal, found);
-      if (held?.is === 'denied') return held;
-      if (held && !isAsked(held, standing)) return boundary(held);
-      if (!held) found.clearVersion = this.#version;
-    }
-    return this.#ownVerdict(principal, standing);
+    return (
+      objection(this.#hold(principal, found), standing) ?? this.#ownVerdict(principal, standing)
+    );
   }
 
   #hold(principal: Principal, found: Finding): Held {
+    // What nothing was held against stays so until another fact is applied.
+    if (found.clearVersion === this.#version) return undefined;
+    const held = this.#lookUp(principal, found);
+    if (!held) found.clearVersion = this.#version;
+    return held;
+  }
+
+  #lookUp(principal: Principal, found: Finding): Held {
     if (this.#tombstones.hasIdOf(principal)) return { is: 'denied', by: 'token' };
     if (this.#tombstones.hasJtiOf(principal)) return { is: 'denied', by: 'jti' };
     return this.#watermarks.hold(principal, found);
@@ -224,7 +232,16 @@ function isAsked({ askedSince, version }: Open, { vouchedAt, vouchedVersion }: S
   return vouchedVersion === undefined ? vouchedAt >= askedSince : vouchedVersion >= version;
 }
 
-function boundary({ askedSince, presentedBefore }: Open): Verdict {
-  const known = presentedBefore > 0 && { presentedBefore };
-  return { is: 'unknown', why: 'boundary', askedSince, ...known };
+function objection(held: Held, standing: Standing): Verdict | undefined {
+  if (!held || held.is === 'denied') return held;
+  if (isOlder(held, standing)) return { is: 'denied', by: 'presented' };
+  return isAsked(held, standing) ? undefined : boundary(held);
+}
+
+function isOlder({ presentedBefore }: Open, { presentedVersion = Infinity }: Standing): boolean {
+  return presentedVersion < presentedBefore;
+}
+
+function boundary({ askedSince }: Open): Verdict {
+  return { is: 'unknown', why: 'boundary', askedSince };
 }

@@ -7,7 +7,7 @@ const REFUSED = 0;
 const SETTLED = 1;
 const ASKED = 2;
 const KEPT = 3;
-/** When it was last raised, and as which version (1 or more). */
+/** When it was last made or raised, and as which version (1 or more). */
 const SINCE = 4;
 const VERSION = 5;
 /** A token that was presented here before this version is older than the cut. 0 when that is not known. */
@@ -71,10 +71,14 @@ export class WatermarkTable {
     return true;
   }
 
-  /** The cut was made here and now: whatever was presented before `version` is older. */
-  datePresented(key: Words, version: number): void {
-    const at = this.#table.find(key);
-    if (at >= 0) this.#numbers[numbersOf(at) + PRESENTED] = version;
+  /** The cut was made here, `now`, as this version: whatever was presented or asked before is older. */
+  dateNow(key: Words, now: number, version: number): void {
+    const record = this.#table.find(key);
+    if (record < 0) return;
+    const at = numbersOf(record);
+    this.#numbers[at + SINCE] = now;
+    this.#numbers[at + VERSION] = version;
+    this.#numbers[at + PRESENTED] = version;
   }
 
   /** The last instant at which a token of this target may have been issued that is asked about. */

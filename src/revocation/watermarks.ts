@@ -37,9 +37,9 @@ export class Watermarks {
     return this.#tableOf(kind)?.askedThrough(wordsOf(key)) ?? -Infinity;
   }
 
-  /** The cuts were made here and now: whatever was presented before `version` is older. */
-  datePresented(facts: readonly Revocation[], version: number): void {
-    for (const { kind, key } of facts) this.#tableOf(kind)?.datePresented(wordsOf(key), version);
+  /** The cuts were made here, `now`, as this version: whatever was presented or asked before is older. */
+  dateNow(facts: readonly Revocation[], now: number, version: number): void {
+    for (const { kind, key } of facts) this.#tableOf(kind)?.dateNow(wordsOf(key), now, version);
   }
 
   /** Every watermark on one of the principal's keys is held against it; each can deny it. */

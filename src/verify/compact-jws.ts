@@ -45,19 +45,29 @@ export function readToken(text: string): Token {
   }
 }
 
+/** As `readToken`; undefined for what is no token. */
+export function readIfToken(text: string): Token | undefined {
+  try {
+    return readToken(text);
+  } catch (error) {
+    if (error instanceof TokenError) return undefined;
+    throw error;
+  }
+}
+
 function refuseForeignCharacters(text: string): void {
   if (isBearerText(text)) return;
   throw new TokenError('malformed', 'characters that RFC 6750 §2.1 does not allow');
 }
 
 function read(text: string): Token {
-  const first = text.indexOf('.');
-  const second = first < 0 ? -1 : text.indexOf('.', first + 1);
-  if (!isJose(text, first, second)) {
+  if (isOpaque(text)) {
     // What is canonical base64url has no other characters anyway.
     refuseForeignCharacters(text);
     return { form: 'opaque', text, id: opaqueKey(text) };
   }
+  const first = text.indexOf('.');
+  const second = text.indexOf('.', first + 1);
   if (second < 0) throw new TokenError('malformed', 'a compact JWS has three segments');
   if (text.includes('.', second + 1)) {
     throw new TokenError('encrypted', 'more than three segments: a JWE, or no token at all');
@@ -99,9 +109,12 @@ export function refuseUnhashable(text: string): void {
   }
 }
 
-// `eyJ` and `e30` are how base64url writes the beginning of a JSON object. Without a dot it is chance.
-function isJose(text: string, first: number, second: number): boolean {
-  return second >= 0 || (first >= 0 && /^(?:eyJ|e30)/.test(text));
+/** Whether it has nothing of a JOSE object. */
+export function isOpaque(text: string): boolean {
+  const first = text.indexOf('.');
+  if (first < 0) return true;
+  // How base64url writes the beginning of a JSON object. Without a dot it is chance.
+  return !text.includes('.', first + 1) && !/^(?:eyJ|e30)/.test(text);
 }
 
 /** The last header that was read: an issuer writes the same one each time. */

@@ -95,8 +95,8 @@ export class KeySet {
   }
 
   /** Whether the key is still published, as far as is known and as long as that may be relied on. */
-  holds(keyId: string): boolean {
-    const age = this.#age;
+  holds(keyId: string, mono = this.clock.mono()): boolean {
+    const age = mono - this.#fetchedAt;
     if (age > this.times.keysMaxAgeMs) this.refreshAhead();
     return age <= this.times.keysStaleLimitMs && this.#ids.has(keyId);
   }

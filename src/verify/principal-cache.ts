@@ -88,13 +88,10 @@ export class PrincipalCache {
    * What is remembered under the key, if it still may be. Reads the store itself: through cache-manager it
    * would cost each request a promise, and be the same entry.
    */
-  get(key: string, now: number = this.clock.wall()): Verified | undefined {
+  get(key: string, now = this.clock.wall()): Verified | undefined {
     const found = this.#entries.peek(key)?.value;
     if (!found) return undefined;
-    if (!isCurrent(found, now)) {
-      this.#entries.delete(key);
-      return undefined;
-    }
+    if (!isCurrent(found, now)) return void this.#entries.delete(key);
     if (this.#writes - (found.usedAt ?? -Infinity) > this.options.cacheMax / 16)
       this.#use(key, found);
     return found.verified;
@@ -162,7 +159,9 @@ export class PrincipalCache {
       return;
     }
     // One walk serves everything that arrives while another one is under way.
-    if (this.#toForget.size === 0) this.#walks = this.#walks.then(() => this.#forgetAll());
+    if (this.#toForget.size === 0) {
+      this.#walks = this.#walks.catch(() => {}).then(() => this.#forgetAll());
+    }
     this.#toForget.set(revocation.key, latest(revocation, this.#toForget.get(revocation.key)));
     await this.#walks;
   }
@@ -197,16 +196,16 @@ export class PrincipalCache {
   }
 
   /**
-   * The remembered principals that `isMeant`: certainly issued before now.
+   * What is remembered of the principals that are meant: all of it was certainly issued before now.
    *
    * @param subject where only one user's are looked for
    */
-  remembered(isMeant: (principal: Principal) => boolean, subject?: string): Principal[] {
+  remembered(isMeant: (principal: Principal) => boolean, subject?: string): Verified[] {
     const entries =
       subject === undefined
         ? [...this.#entries.values()]
         : this.#bySubject.of(subject).flatMap((key) => this.#entries.peek(key) ?? []);
-    return entries.map(({ value }) => value.verified.principal).filter(isMeant);
+    return entries.map(({ value }) => value.verified).filter(({ principal }) => isMeant(principal));
   }
 
   /** Through cache-manager. That takes several promises, and five times as long as the store itself. */

@@ -10,6 +10,7 @@ import { RevocationIndex } from '../../src/revocation/revocation-index.js';
 import { InProcessRevocationLog } from '../../src/revocation/in-process-log.js';
 import { Revoker } from '../../src/revoker.js';
 import { VirtualClock } from '../../src/testing.js';
+import { TokenIntrospection } from '../../src/token-introspection.js';
 import { TokenRevoker } from '../../src/token-revoker.js';
 import { TokenService } from '../../src/token.service.js';
 import { TokenVerification } from '../../src/token-verification.js';
@@ -112,7 +113,8 @@ export function assemble(
     clock,
     new Caution(clock),
   );
-  const tokens = new TokenService(verification, revoker, tokenRevoker, applications, client, clock);
+  const introspection = new TokenIntrospection(revoker, applications, client, clock);
+  const tokens = new TokenService(verification, revoker, tokenRevoker, applications, introspection);
   revoker.onModuleInit();
   return { tokens, cache, index, applications };
 }

@@ -7,6 +7,36 @@ const RACES = 'test/e2e/races.e2e-spec.ts';
 
 export const indexMutants: readonly Mutant[] = [
   {
+    name: 'a token that is as old as the newest cut is newer than all',
+    patches: [
+      {
+        file: 'src/revocation/watermarks.ts',
+        find: 'issuedAt > table.reachesTo',
+        replace: 'issuedAt >= table.reachesTo',
+      },
+    ],
+    spec: INDEX_SPEC,
+    test: 'are held to exactly what the rules say, and once denied a token stays denied, whatever the clocks do',
+  },
+  {
+    name: 'the word of GenAuth outweighs that a token was here before the cut',
+    patches: [{ file: INDEX, find: 'presentedVersion < presentedBefore;', replace: 'false;' }],
+    spec: 'test/e2e/older-than-the-cut.e2e-spec.ts',
+    test: 'is refused though only the cache of the application was asked before, and GenAuth after it',
+  },
+  {
+    name: 'a second cut of the same moment is none',
+    patches: [
+      {
+        file: INDEX,
+        find: 'this.#version += 1;',
+        replace: '',
+      },
+    ],
+    spec: INDEX_SPEC,
+    test: 'made once more at the same time is another cut, for what was presented or asked between',
+  },
+  {
     name: 'a watermark spares what was issued at its very instant',
     patches: [
       {
@@ -83,8 +113,8 @@ export const indexMutants: readonly Mutant[] = [
     patches: [
       {
         file: INDEX,
-        find: 'if (found.clearVersion !== this.#version) {',
-        replace: 'if (found.clearVersion === undefined) {',
+        find: 'if (found.clearVersion === this.#version) return undefined;',
+        replace: 'if (found.clearVersion !== undefined) return undefined;',
       },
     ],
     spec: 'test/e2e/at-once.e2e-spec.ts',
@@ -94,9 +124,9 @@ export const indexMutants: readonly Mutant[] = [
     name: 'a token is as old as its last request',
     patches: [
       {
-        file: VERIFICATION,
-        find: 'if (Math.min(presented, presentedVersion) >= presentedBefore) return;',
-        replace: 'if (presented >= presentedBefore) return;',
+        file: 'src/revoker.ts',
+        find: 'presentedVersion: Math.min(presented, presentedVersion),',
+        replace: 'presentedVersion: presented,',
       },
     ],
     spec: 'test/e2e/revocation.e2e-spec.ts',

@@ -23,8 +23,8 @@ export const leaseMutants: readonly Mutant[] = [
     patches: [
       {
         file: `${FLEET}/lease.ts`,
-        find: 'const wallMs = this.clock.wall() - this.#proof.wall;',
-        replace: 'const wallMs = this.clock.mono() - this.#proof.mono;',
+        find: 'const wallMs = wall - this.#proof.wall;',
+        replace: 'const wallMs = mono - this.#proof.mono;',
       },
     ],
     ...LEASE,
@@ -35,8 +35,8 @@ export const leaseMutants: readonly Mutant[] = [
     patches: [
       {
         file: `${FLEET}/lease.ts`,
-        find: 'const monoMs = this.clock.mono() - this.#proof.mono;',
-        replace: 'const monoMs = this.clock.wall() - this.#proof.wall;',
+        find: 'const monoMs = mono - this.#proof.mono;',
+        replace: 'const monoMs = wall - this.#proof.wall;',
       },
     ],
     ...LEASE,

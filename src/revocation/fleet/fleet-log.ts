@@ -1,3 +1,4 @@
+import type { Moment } from '../../core/clock.js';
 import { type AlarmMessage, publishAlarm } from '../../core/channels.js';
 import { GenAuthOptionsError } from '../../core/errors.js';
 import {
@@ -74,8 +75,8 @@ export abstract class FleetLog extends RevocationLog {
     this.#running?.outbox?.withdraw(errand);
   }
 
-  override freshness(): Freshness {
-    return this.#running?.lease.freshness() ?? NOT_STARTED;
+  override freshness(now?: Moment): Freshness {
+    return this.#running?.lease.freshness(now) ?? NOT_STARTED;
   }
 
   override async stop(): Promise<void> {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { VirtualClock } from '../../testing/virtual-clock.js';
-import { Lease, momentOf } from './lease.js';
+import { momentOf } from '../../core/clock.js';
+import { Lease } from './lease.js';
 
 const LIMIT = 5_000;
 

@@ -1,18 +1,8 @@
-import type { Clock } from '../../core/clock.js';
+import { type Clock, type Moment, momentOf } from '../../core/clock.js';
 import type { Freshness } from '../../core/revocation-log.js';
 
 /** Clocks that part by more than this since the last proof say that the machine slept or was set. */
 const MOST_DRIFT_MS = 60_000;
-
-/** One moment, on both clocks. */
-export interface Moment {
-  readonly wall: number;
-  readonly mono: number;
-}
-
-export function momentOf(clock: Clock): Moment {
-  return { wall: clock.wall(), mono: clock.mono() };
-}
 
 /**
  * The right to accept on the log's word: proof, not older than the limit, that the log was applied to
@@ -56,27 +46,25 @@ export class Lease {
     this.#stopped = true;
   }
 
-  freshness(): Freshness {
-    const ageMs = this.#age();
-    return { state: this.#state(ageMs), ageMs, coveredSince: this.#coveredSince };
+  freshness(now = momentOf(this.clock)): Freshness {
+    const ageMs = this.#age(now);
+    return { state: this.#state(ageMs, now), ageMs, coveredSince: this.#coveredSince };
   }
 
-  #state(ageMs: number): Freshness['state'] {
+  #state(ageMs: number, { wall }: Moment): Freshness['state'] {
     if (this.#stopped) return 'stopped';
     if (ageMs === Infinity) return 'catching-up';
-    return ageMs > this.maxStalenessMs || this.clock.wall() < this.#distrustedUntilAt
-      ? 'stale'
-      : 'live';
+    return ageMs > this.maxStalenessMs || wall < this.#distrustedUntilAt ? 'stale' : 'live';
   }
 
   /**
    * By the clock that says more; without end when they contradict each other. What has ended does not begin
    * again because a clock is set back: no age is less than one that was seen.
    */
-  #age(): number {
+  #age({ wall, mono }: Moment): number {
     if (!this.#proof) return Infinity;
-    const wallMs = this.clock.wall() - this.#proof.wall;
-    const monoMs = this.clock.mono() - this.#proof.mono;
+    const wallMs = wall - this.#proof.wall;
+    const monoMs = mono - this.#proof.mono;
     const ageMs = Math.abs(wallMs - monoMs) > MOST_DRIFT_MS ? Infinity : Math.max(wallMs, monoMs);
     return (this.#seenMs = Math.max(this.#seenMs, ageMs));
   }

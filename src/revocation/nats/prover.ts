@@ -1,7 +1,8 @@
 import { publishAlarm } from '../../core/channels.js';
 import type { Revocation } from '../../core/revocation.js';
 import type { Healer } from '../fleet/healer.js';
-import { type Lease, momentOf } from '../fleet/lease.js';
+import { momentOf } from '../../core/clock.js';
+import type { Lease } from '../fleet/lease.js';
 import { entriesIn, MARK } from './entries.js';
 import type { JetStreamLink, StoredMessage } from './jetstream-link.js';
 import type { LogSetup } from './log-setup.js';
