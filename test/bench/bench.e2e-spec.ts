@@ -100,6 +100,22 @@ describe('The goals', () => {
     expect(goalsOf([])).toEqual([]);
   });
 
+  it('are missed where what was measured is less than nothing', () => {
+    const added = (ours: number): Section => {
+      const figure = { what: 'what the guard adds, Fastify', unit: 'µs CPU' };
+      const rows = rowsOf(
+        [
+          { ...figure, who: 'nestjs-genauth', values: [ours] },
+          { ...figure, who: 'a guard over jose', values: [10] },
+        ],
+        'nestjs-genauth',
+      );
+      return { name: 'requests', title: '', remarks: [], rows };
+    };
+    expect(goalsOf([added(1)])).toMatchObject([{ isMet: true }]);
+    expect(goalsOf([added(-1)])).toMatchObject([{ isMet: false }]);
+  });
+
   it('are missed where there is no number', () => {
     expect(goalsOf([remembered(NaN)])).toMatchObject([{ isMet: false }]);
   });

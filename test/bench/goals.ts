@@ -93,7 +93,9 @@ function fasterThanPeers(rows: readonly Row[]): Goal[] {
       what: ours.what,
       goal: 'faster than every peer',
       reached:
-        faster.length === 0 ? 'is' : `slower than ${faster.map(({ who }) => who).join(', ')}`,
+        faster.length === 0
+          ? 'is'
+          : `slower than ${faster.map(({ who }) => `“${who}”`).join(', ')}`,
       isMet: faster.length === 0,
     },
   ];
@@ -124,7 +126,9 @@ function addedGoal(rows: readonly Row[], what: string, who: string, limit: numbe
   if (!row) return [];
   const part = 1 / ratioOf(row);
   const goal = `≤ ${limit} × what ${who} adds`;
-  return [{ what: `CPU: ${what}`, goal, reached: `${shown(part)} ×`, isMet: part <= limit }];
+  // Less than nothing is no measurement.
+  const isMet = part > 0 && part <= limit;
+  return [{ what: `CPU: ${what}`, goal, reached: `${shown(part)} ×`, isMet }];
 }
 
 function startUpGoals(rows: readonly Row[]): Goal[] {
@@ -140,7 +144,7 @@ function growthGoals(rows: readonly Row[]): Goal[] {
   const junk = rowsNamed(rows, growth.JUNK, growth.OURS);
   const [before, last] = junk.slice(-2);
   return [
-    ...below(tokens, 1_200, growth.TOKEN),
+    ...below(tokens, 1_200, `${growth.TOKEN}, held against cuts`),
     ...(before && last ? [flat(before, last), nothingLost(last)] : []),
   ];
 }

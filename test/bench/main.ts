@@ -20,7 +20,7 @@ const { values } = parseArgs({
     smoke: { type: 'boolean', default: false },
     /** Names of sections, with commas between. The others stay as an earlier run has left them. */
     only: { type: 'string' },
-    json: { type: 'string', default: 'build/bench/result.json' },
+    json: { type: 'string', default: 'temp/bench.json' },
   },
 });
 

@@ -35,6 +35,11 @@ describe('the tarball', () => {
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'docs/doors.md',
+      'docs/fleet.md',
+      'docs/mutants.md',
+      'docs/nats.md',
+      'docs/performance.md',
       'package.json',
     ]);
     const compiled = packed.files.filter((file) => file.startsWith('dist/'));

@@ -2,36 +2,28 @@ import { randomFillSync } from 'node:crypto';
 
 import {
   type Freshness,
+  InProcessRevocationLog,
   type Revocation,
-  RevocationLog,
   type RevocationLogContext,
 } from 'nestjs-genauth';
 
-const FRESH: Freshness = { state: 'live', ageMs: 0, coveredSince: 0 };
 const DAY_MS = 86_400_000;
 
 /**
- * A log that was there before the first token, as a fleet's is: no token has to be asked about, and
+ * The log of one process, as if it had been there before the first token: no token has to be asked about, and
  * everything measured is the work of this process.
  */
-export class CoveredLog extends RevocationLog {
+export class CoveredLog extends InProcessRevocationLog {
   #context: RevocationLogContext | undefined;
 
   override start(context: RevocationLogContext): Promise<void> {
     this.#context = context;
-    return Promise.resolve();
+    return super.start(context);
   }
 
-  override append(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  override freshness(): Freshness {
-    return FRESH;
-  }
-
-  override stop(): Promise<void> {
-    return Promise.resolve();
+  override freshness(...now: Parameters<InProcessRevocationLog['freshness']>): Freshness {
+    const { state, ageMs } = super.freshness(...now);
+    return { state, ageMs, coveredSince: 0 };
   }
 
   /** Facts arrive, as if another process had revoked. */
@@ -61,6 +53,20 @@ export function randomFact(): Revocation {
   const key = pool.toString('base64url', drawn, (drawn += DIGEST));
   const lifeMs = 60_000 + Math.floor(Math.random() * (14 * DAY_MS - 120_000));
   return tokenFact(key, Math.floor((Date.now() + lifeMs) / 1_000) * 1_000);
+}
+
+/** A few cuts of every kind, of targets nobody knows: each token issued up to `askedThroughAt` is held against them. */
+export function randomCuts(askedThroughAt: number): Revocation[] {
+  const kinds = ['subject', 'client', 'session'] as const;
+  return kinds.flatMap((kind) =>
+    Array.from({ length: 10 }, () => ({
+      kind,
+      key: randomFact().key,
+      refusedThroughAt: askedThroughAt - 1_000,
+      askedThroughAt,
+      keepUntilAt: askedThroughAt + 14 * DAY_MS,
+    })),
+  );
 }
 
 export function tokenFact(key: string, expiresAt: number): Revocation {

@@ -1,4 +1,4 @@
-import { pairedRatio, type Spread, spreadOf } from './statistics.js';
+import { pairedRatios, type Spread, spreadOf } from './statistics.js';
 
 /** A figure beside its neighbour from the same run. */
 export interface Row {
@@ -11,7 +11,15 @@ export interface Row {
   readonly unit: string;
   readonly value: Spread;
   /** Absent only from the neighbour itself. */
-  readonly beside?: { readonly who: string; readonly median: number; readonly ratio: number };
+  readonly beside?: {
+    readonly who: string;
+    readonly median: number;
+    readonly ratio: number;
+    /** Where the middle half of the ratios lies. */
+    readonly ratios: Spread;
+  };
+  /** How many measurements the figure is the middle of. */
+  readonly count: number;
   /** More figures of the same measurement. */
   readonly also?: Readonly<Record<string, number>>;
   readonly note?: string;
@@ -27,7 +35,7 @@ export interface Section {
 }
 
 /** What a row is made of, before it is summed up. */
-export interface Figure extends Omit<Row, 'value' | 'beside'> {
+export interface Figure extends Omit<Row, 'value' | 'beside' | 'count'> {
   readonly values: readonly number[];
 }
 
@@ -37,15 +45,15 @@ export function rowsOf(figures: readonly Figure[], beside: string): Row[] {
   return figures.map(({ values, ...figure }) => ({
     ...figure,
     value: spreadOf(values),
-    ...(neighbour &&
-      neighbour.who !== figure.who && {
-        beside: {
-          who: beside,
-          median: spreadOf(neighbour.values).median,
-          ratio: pairedRatio(values, neighbour.values),
-        },
-      }),
+    count: values.length,
+    ...(neighbour && neighbour.who !== figure.who && besideOf(values, neighbour)),
   }));
+}
+
+function besideOf(values: readonly number[], neighbour: Figure): Pick<Row, 'beside'> {
+  const ratios = pairedRatios(values, neighbour.values);
+  const { median } = spreadOf(neighbour.values);
+  return { beside: { who: neighbour.who, median, ratio: ratios.median, ratios } };
 }
 
 export function shown(value: number): string {
@@ -63,16 +71,31 @@ export function short(count: number): string {
 }
 
 /** The cells of a row, for the terminal and for the document. */
-export function cellsOf({ what, given, who, unit, value, beside, also, note }: Row): string[] {
+export function cellsOf({
+  what,
+  given,
+  who,
+  unit,
+  value,
+  count,
+  beside,
+  also,
+  note,
+}: Row): string[] {
   const others = Object.entries(also ?? {}).map(([name, figure]) => `${name} ${shown(figure)}`);
   return [
     given === undefined ? what : `${what}, ${given}`,
     who,
     `${shown(value.median)} ${unit}`,
-    `${shown(value.low)} – ${shown(value.high)}`,
-    beside ? `${shown(beside.ratio)} × ${beside.who}` : '',
+    count > 1 ? `${shown(value.low)} – ${shown(value.high)}` : 'measured once',
+    beside ? ratioCell(beside, count) : '',
     [...others, ...(note === undefined ? [] : [note])].join('; '),
   ];
+}
+
+function ratioCell({ who, ratio, ratios }: NonNullable<Row['beside']>, count: number): string {
+  const spread = count > 1 ? ` (${shown(ratios.low)} – ${shown(ratios.high)})` : '';
+  return `${shown(ratio)}${spread} × ${who}`;
 }
 
 export const COLUMNS = ['what', 'who', 'median', 'middle half', 'ratio', 'also'] as const;

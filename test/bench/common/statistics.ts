@@ -21,10 +21,7 @@ export function spreadOf(values: readonly number[]): Spread {
   };
 }
 
-/** The middle of the ratios of each round: what disturbs a round disturbs both sides. */
-export function pairedRatio(values: readonly number[], beside: readonly number[]): number {
-  return quantile(
-    values.map((value, round) => value / (beside[round] ?? NaN)),
-    0.5,
-  );
+/** The ratios of each round: what disturbs a round disturbs both sides. */
+export function pairedRatios(values: readonly number[], beside: readonly number[]): Spread {
+  return spreadOf(values.map((value, round) => value / (beside[round] ?? NaN)));
 }

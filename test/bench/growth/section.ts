@@ -171,6 +171,7 @@ async function delay({ times }: GrowthSettings): Promise<Row[]> {
     server: { platform: 'fastify', protection, issuer, watched: true },
     mix: { fresh: FIRST_SEEN, junk: 0 },
     kind: 'genauth',
+    refuses: protection !== 'open',
   });
   const trials = [trial(beside, 'open'), trial(OURS, 'ours')];
   const outcomes = await runTrials(trials, load, times);

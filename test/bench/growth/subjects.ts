@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Principal } from 'nestjs-genauth';
 
-import { randomFact } from '../common/covered-log.js';
+import { randomCuts, randomFact } from '../common/covered-log.js';
 import {
   type Algorithm,
   forgedFrom,
@@ -26,6 +26,9 @@ export interface Subject {
 /** The quickest to sign: a million of them are needed. */
 const ALG: Algorithm = 'ES256';
 
+/** Longer than any run. */
+const AHEAD_MS = 3_600_000;
+
 /** Turns of the event loop go by as they do between requests. */
 const AT_A_TIME = 100;
 
@@ -44,8 +47,10 @@ function claimsOf(token: string): unknown {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 }
 
+/** Every token is held against cuts, and so with the names of all that it is one of. */
 async function ourTokens(identity: Identity, most: number): Promise<Subject> {
-  const { tokens } = await startService(identity.issuer, most);
+  const { tokens, log } = await startService(identity.issuer, most);
+  log.deliver(randomCuts(Date.now() + AHEAD_MS));
   return {
     grow: growWith(identity, (token) => tokens.verify(token)),
     faults: () => (tokens.readiness() === 'ready' ? 0 : 1),

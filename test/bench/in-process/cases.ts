@@ -9,6 +9,7 @@ import type { Filled } from './filled.js';
 import { denyCheckOf } from './inner.js';
 import { accepting, refusing } from './loops.js';
 import {
+  AWAITED,
   BESIDE_OTHERS,
   CRYPTO_VERIFY,
   DENY_CHECK,
@@ -17,7 +18,6 @@ import {
   HASH_AND_MAP,
   NO_REVOCATION,
   OURS,
-  OURS_AWAITED,
   REMEMBERED,
   WHOLE_CHECK,
 } from './names.js';
@@ -71,8 +71,12 @@ async function compare(
 }
 
 /** A token seen before. */
-export function remembered(setting: Setting, filled: Filled): Promise<Row[]> {
-  return seenBefore(setting, filled, REMEMBERED, []);
+export async function remembered(setting: Setting, filled: Filled): Promise<Row[]> {
+  // One after the other: two roads to the same entries would keep each other's memory warm.
+  return [
+    ...(await seenBefore(setting, filled, REMEMBERED, [])),
+    ...(await seenBefore(setting, filled, AWAITED, [])),
+  ];
 }
 
 /** As `remembered`, in turns with those for whom it is as the first time. They leave no memory warm. */
@@ -95,8 +99,7 @@ function seenBefore(
     circumstances(filled),
     [
       accepting(HASH_AND_MAP, filled.limit, operations, tokens),
-      accepting(OURS, filled.verify, operations, tokens),
-      accepting(OURS_AWAITED, filled.verifyAwaited, operations, tokens),
+      accepting(OURS, what === AWAITED ? filled.verifyAwaited : filled.verify, operations, tokens),
       ...peers.map((peer) =>
         accepting(
           peer.name,
@@ -119,18 +122,20 @@ function enough({ rounds, operations }: Setting): number {
 /** A token seen once before: whatever is done then and not again. */
 export async function secondSight(setting: Setting, filled: Filled): Promise<Row[]> {
   const { identity, operations } = setting;
-  const fresh = await identity.mint({ alg: 'RS256', count: enough(setting) });
+  const fresh = await identity.mint({ alg: 'RS256', count: 2 * enough(setting) });
+  /** Everybody's are as new as everybody else's. */
+  const newOnes = async (learn: (token: string) => unknown) => {
+    const tokens = fresh.splice(0, operations);
+    for (const token of tokens) await learn(token);
+    return tokens;
+  };
   return compare(
     setting,
     FIRST_HIT,
     circumstances(filled),
     [
-      accepting(HASH_AND_MAP, filled.limit, operations, filled.measured),
-      accepting(OURS, filled.verify, operations, async () => {
-        const tokens = fresh.splice(0, operations);
-        for (const token of tokens) await filled.verify(token);
-        return tokens;
-      }),
+      accepting(HASH_AND_MAP, filled.limit, operations, () => newOnes(filled.learnPlainly)),
+      accepting(OURS, filled.verify, operations, () => newOnes(filled.verify)),
     ],
     HASH_AND_MAP,
   );
@@ -242,7 +247,7 @@ export async function denyCheck(setting: Setting, none: Filled, many: Filled): P
   ];
 }
 
-type Check = (principal: Principal) => void;
+type Check = (principal: Principal, place: number) => void;
 
 /** Walks over the principals several times: a check alone is over too soon for the clock. */
 function checking(name: string, { principals }: Filled, check: Check): Contender {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 
 import type { Principal } from 'nestjs-genauth';
 
-import { tokenFact } from '../common/covered-log.js';
+import { randomCuts, tokenFact } from '../common/covered-log.js';
 import type { Identity } from '../common/identity.js';
 import { type Service, startService } from '../common/service.js';
 import { guardRoadOf } from './inner.js';
@@ -50,6 +50,11 @@ export class Filled {
     return found;
   };
 
+  /** Takes a token into the plain map. */
+  readonly learnPlainly = (token: string): void => {
+    this.#known.set(hash('sha256', token, 'base64url'), { token });
+  };
+
   async fillTo(size: number): Promise<void> {
     for (const token of this.sample.slice(this.size, size)) await this.#take(token);
     const count = size - this.size;
@@ -58,8 +63,10 @@ export class Filled {
     }
   }
 
+  /** Of tokens nobody knows, and cuts that reach whatever was issued up to now, of users nobody knows. */
   learn(revocations: number): void {
     this.service.log.deliverRandom(revocations);
+    this.service.log.deliver(randomCuts(Date.now()));
     this.revocations += revocations;
   }
 
@@ -68,7 +75,7 @@ export class Filled {
     for (const token of tokens) {
       const { id, expiresAt } = await this.service.tokens.verify(token);
       this.service.log.deliver([tokenFact(id, expiresAt)]);
-      this.#known.set(hash('sha256', token, 'base64url'), { token });
+      this.learnPlainly(token);
       this.revoked.push(token);
     }
   }
@@ -76,7 +83,7 @@ export class Filled {
   async #take(token: string): Promise<void> {
     const principal = await this.service.tokens.verify(token);
     if (this.principals.length < 1_000) this.principals.push(principal);
-    this.#known.set(hash('sha256', token, 'base64url'), { token });
+    this.learnPlainly(token);
     this.#filled += 1;
   }
 }

@@ -11,11 +11,17 @@ export function guardRoadOf(
   return (token) => tokens.verifyAtOnce(token) ?? tokens.verify(token);
 }
 
-/** What the revocations say of a principal, and nothing but that. Throws unless it is accepted. */
-export function denyCheckOf({ part }: Service): (principal: Principal) => void {
+/**
+ * What the revocations say of a principal, and nothing but that, looked up anew each time. Throws unless it is
+ * accepted.
+ */
+export function denyCheckOf({ part }: Service): (principal: Principal, place: number) => void {
   const revoker = part(Revoker);
-  return (principal) => {
-    const verdict = revoker.verdict({ principal });
+  const kept: { principal: Principal; clearVersion: number }[] = [];
+  return (principal, place) => {
+    const verified = (kept[place] ??= { principal, clearVersion: -1 });
+    verified.clearVersion = -1;
+    const verdict = revoker.verdict(verified);
     if (verdict.is !== 'accepted') throw new Error(`the token is ${verdict.is}`);
   };
 }

@@ -1,11 +1,11 @@
 /** What rows are called; the goals look for them. */
 export const OURS = 'nestjs-genauth';
-/** The same through the promise of `TokenService.verify`. */
-export const OURS_AWAITED = 'nestjs-genauth, TokenService.verify';
 export const HASH_AND_MAP = 'SHA-256 + Map';
 export const CRYPTO_VERIFY = 'crypto.verify';
 
 export const REMEMBERED = 'remembered token';
+/** As `REMEMBERED`, through the promise of `TokenService.verify`. */
+export const AWAITED = 'remembered token, TokenService.verify awaited';
 export const BESIDE_OTHERS = 'remembered token, beside all others';
 export const FIRST_HIT = 'remembered token, its first hit';
 export const DENY_CHECK = 'deny check';

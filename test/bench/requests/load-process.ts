@@ -28,6 +28,10 @@ class Plan {
     this.#junk = junk.map((token) => requestWith(token, '401'));
   }
 
+  junk(): Request {
+    return taken(this.#junk, this.#junkSent++);
+  }
+
   /** The first requests are all good ones, and each of them comes once before any comes again. */
   next(): Request {
     const place = this.#sent++;
@@ -36,7 +40,7 @@ class Plan {
       return taken(this.#fresh, this.#freshSent++);
     }
     if (place >= this.#good.length && part >= 100 - this.mix.junk) {
-      return taken(this.#junk, this.#junkSent++);
+      return this.junk();
     }
     return this.#good[place % this.#good.length] as Request;
   }
@@ -117,11 +121,13 @@ function stayAwake(): { sleep(): void } {
 class Aim {
   readonly #connections: readonly Connection[];
   readonly #plan: Plan;
+  readonly #refuses: boolean;
   #latencies = createHistogram();
   #unexpected = 0;
   #elapsedMs = 0;
 
-  constructor({ port, kind, mix, width }: Target) {
+  constructor({ port, kind, mix, width, refuses }: Target) {
+    this.#refuses = refuses;
     this.#plan = new Plan(tokens[kind] as Tokens, mix);
     this.#connections = Array.from({ length: width }, () => new Connection(port));
   }
@@ -130,6 +136,9 @@ class Aim {
   async begin(): Promise<void> {
     const [first] = this.#connections;
     if (first) await this.#drive(first, performance.now());
+    // A guard that lets junk in would be a cheap one.
+    if (first && this.#refuses)
+      await this.#drive(first, performance.now(), () => this.#plan.junk());
     this.#latencies = createHistogram();
     this.#elapsedMs = 0;
   }
@@ -157,12 +166,16 @@ class Aim {
   }
 
   /** Sends until then; resolves when the last request is answered. */
-  #drive(connection: Connection, until: number): Promise<void> {
+  #drive(
+    connection: Connection,
+    until: number,
+    choose = (): Request => this.#plan.next(),
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       let sentAt = 0;
       let expected = '';
       const next = (): void => {
-        const { bytes, status } = this.#plan.next();
+        const { bytes, status } = choose();
         expected = status;
         sentAt = performance.now();
         connection.send(bytes, answered, reject);

@@ -22,6 +22,8 @@ export interface Target {
   readonly port: number;
   readonly kind: TokenKind;
   readonly mix: Mix;
+  /** Whether junk has to be refused. */
+  readonly refuses: boolean;
   /** Connections that each wait for their answer before they send again. */
   readonly width: number;
 }
@@ -34,6 +36,9 @@ export interface Answered {
   readonly p99Ms: number;
 }
 
+/** For asking each server once whether it refuses junk. */
+const SPARE_JUNK = 10;
+
 /** A process that sends requests as fast as they are answered. */
 export class Load {
   private constructor(private readonly child: Child) {}
@@ -45,16 +50,13 @@ export class Load {
     const genauth: Tokens = {
       good,
       fresh: await identity.mint({ alg: 'RS256', count: most.fresh }),
-      junk: Array.from({ length: most.junk }, (_, place) =>
+      junk: Array.from({ length: most.junk + SPARE_JUNK }, (_, place) =>
         forgedFrom(good[place % good.length] as string),
       ),
     };
     const claims = { iss: identity.issuer.realmIssuer, typ: 'Bearer' };
-    const realm: Tokens = {
-      good: await identity.mint({ alg: 'RS256', count: 500, claims }),
-      fresh: [],
-      junk: [],
-    };
+    const realmGood = await identity.mint({ alg: 'RS256', count: 500, claims });
+    const realm: Tokens = { good: realmGood, fresh: [], junk: realmGood.map(forgedFrom) };
     await child.ask('take', { genauth, realm } satisfies Record<TokenKind, Tokens>);
     return new Load(child);
   }

@@ -8,6 +8,7 @@ export interface Trial {
   readonly server: ServerSettings;
   readonly mix: Mix;
   readonly kind: TokenKind;
+  readonly refuses: boolean;
   readonly core?: Core;
   readonly note?: string;
 }
@@ -90,10 +91,10 @@ class Contestant {
   ) {}
 
   static async start(trial: Trial, load: Load, width: number): Promise<Contestant> {
-    const { name, server: settings, mix, kind, core = 'measured' } = trial;
+    const { name, server: settings, mix, kind, refuses, core = 'measured' } = trial;
     const server = await Child.start(import.meta.url, './server.js', { core, settings });
     const port = await server.ask<number>('port');
-    await load.aim(name, { port, kind, mix, width });
+    await load.aim(name, { port, kind, mix, width, refuses });
     return new Contestant(trial, server, load);
   }
 

@@ -52,7 +52,7 @@ const REMARKS = [
   'Nest on Express and on Fastify, one route that answers a constant. The servers have one core, the load another. In each round there is a new server for every contender; when all are warm they are under load in turns, 200 ms at a time, so that what the machine does otherwise meets all of them alike.',
   "The figure is the server's CPU time for each answered request; the ratio is the middle of the ratios of each round. Requests each second and the 99th percentile are those of a load that is never short of requests.",
   'The load never sleeps while it runs: a server that has to wake it pays for that, and more so the slower it is.',
-  'Every answer is held against what it must be: 200 for a good token, 401 for junk. Junk is a token with a forged signature, never the same twice.',
+  'Every answer is held against what it must be: 200 for a good token, 401 for junk, of which every guard is given one at the start at least. Junk is a token with a forged signature, never the same twice.',
 ];
 
 export async function requests(times: Times): Promise<Section> {
@@ -78,6 +78,7 @@ function trialOf({ name, protection, mix }: Entry, platform: Platform, issuer: I
     server: { platform, protection, issuer },
     mix: mix ?? ALL_GOOD,
     kind: protection === 'keycloak' ? 'realm' : 'genauth',
+    refuses: protection !== 'none' && protection !== 'open',
   };
 }
 
