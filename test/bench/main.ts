@@ -46,7 +46,8 @@ function wanted(): string[] {
   throw new Error(`no section '${unknown}': there are ${Object.keys(SECTIONS).join(', ')}`);
 }
 
-async function run(): Promise<Section[]> {
+/** What is done is written down at once: the sections take long. */
+async function run(others: readonly Section[]): Promise<Section[]> {
   const sections: Section[] = [];
   for (const name of wanted()) {
     const startedAt = performance.now();
@@ -55,8 +56,17 @@ async function run(): Promise<Section[]> {
     for (const remark of section.remarks) console.log(`  ${remark}`);
     console.log(`  (${Math.round((performance.now() - startedAt) / 1_000)} s)`);
     sections.push(section);
+    write(inOrder([...sections, ...others]));
   }
-  return sections;
+  return inOrder([...sections, ...others]);
+}
+
+function write(sections: readonly Section[]): void {
+  const takenAt = new Date().toISOString();
+  const goals = goalsOf(sections);
+  const result: Result = { takenAt, size, machine, versions: versions(), goals, sections };
+  mkdirSync(dirname(values.json), { recursive: true });
+  writeFileSync(values.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
 /** Sections that a run of the same size on the same machine has put there, and this one does not make again. */
@@ -82,21 +92,10 @@ console.log(
   `${machine.cores} × ${machine.processor}, Node ${machine.node}; ${size} run of ${names.join(', ')}`,
 );
 if (!machine.pinned) console.log('No second core or no taskset: server and load share the cores.');
-const sections = inOrder([...(await run()), ...othersIn(values.json, machine)]);
-const goals = goalsOf(sections);
+const goals = goalsOf(await run(othersIn(values.json, machine)));
 printTable(
   'Goals',
   ['what', 'goal', 'reached', ''],
   goals.map(({ what, goal, reached, isMet }) => [what, goal, reached, isMet ? 'met' : 'MISSED']),
 );
-const result: Result = {
-  takenAt: new Date().toISOString(),
-  size,
-  machine,
-  versions: versions(),
-  goals,
-  sections,
-};
-mkdirSync(dirname(values.json), { recursive: true });
-writeFileSync(values.json, `${JSON.stringify(result, undefined, 2)}\n`);
 console.log(`\n${values.json} holds the same; npm run bench:docs makes docs/performance.md of it.`);

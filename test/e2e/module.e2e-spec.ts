@@ -129,6 +129,12 @@ describe.each(platforms)('GenAuthModule on %s', (platform) => {
       await works(await start({ imports: [module, FeatureModule] }));
     });
 
+    it('not by forRootAsync without any of its three ways', () => {
+      const ways = /useFactory, useClass or useExisting/;
+      expect(() => GenAuthModule.forRootAsync({})).toThrow(ways);
+      expect(() => GenAuthModule.forRootAsync(undefined as never)).toThrow(ways);
+    });
+
     it('by forRootAsync with useClass', async () => {
       const module = GenAuthModule.forRootAsync({ useClass: OptionsFactory });
       await works(await start({ imports: [module, FeatureModule] }));

@@ -241,8 +241,10 @@ export async function denyCheck(setting: Setting, none: Filled, many: Filled): P
       (principal) =>
         tokens.check(principal),
   );
+  const first = checking(`${known}, first look`, many, denyCheckOf(many.service, true));
+  const denied = [...sides((service) => denyCheckOf(service)), first];
   return [
-    ...(await compare(setting, DENY_CHECK, undefined, sides(denyCheckOf), NO_REVOCATION)),
+    ...(await compare(setting, DENY_CHECK, undefined, denied, NO_REVOCATION)),
     ...(await compare(setting, WHOLE_CHECK, undefined, whole, NO_REVOCATION)),
   ];
 }

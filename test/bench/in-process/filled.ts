@@ -67,6 +67,8 @@ export class Filled {
   learn(revocations: number): void {
     this.service.log.deliverRandom(revocations);
     this.service.log.deliver(randomCuts(Date.now()));
+    // What a cut costs a token once, `denyCheck` measures.
+    for (const token of this.measured) this.service.tokens.verifyAtOnce(token);
     this.revocations += revocations;
   }
 

@@ -11,15 +11,20 @@ export function guardRoadOf(
   return (token) => tokens.verifyAtOnce(token) ?? tokens.verify(token);
 }
 
+type Checks = (principal: Principal, place: number) => void;
+
 /**
  * What the revocations say of a principal, and nothing but that, looked up anew each time. Throws unless it is
  * accepted.
+ *
+ * @param isFirst whether each look is as the first one since there is a cut that could reach the token
  */
-export function denyCheckOf({ part }: Service): (principal: Principal, place: number) => void {
+export function denyCheckOf({ part }: Service, isFirst = false): Checks {
   const revoker = part(Revoker);
   const kept: { principal: Principal; clearVersion: number }[] = [];
   return (principal, place) => {
-    const verified = (kept[place] ??= { principal, clearVersion: -1 });
+    const known = isFirst ? undefined : kept[place];
+    const verified = known ?? (kept[place] = { principal, clearVersion: -1 });
     verified.clearVersion = -1;
     const verdict = revoker.verdict(verified);
     if (verdict.is !== 'accepted') throw new Error(`the token is ${verdict.is}`);

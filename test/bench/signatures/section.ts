@@ -38,7 +38,7 @@ export async function signatures(times: Times): Promise<Section> {
       server: { platform: 'fastify', protection, issuer: identity.issuer, watched: true },
       mix: { fresh: 0, junk: 0 },
       kind: 'genauth',
-      refuses: protection !== 'open',
+      refuses: false,
       core,
     }));
     const outcomes = await runTrials(trials, load, times);
