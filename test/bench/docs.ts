@@ -19,7 +19,7 @@ const QUICK =
 
 /** What profiles have shown of the goals that are hard to reach. */
 const WHERE_IT_GOES = [
-  '- **A remembered token**: most of it is the digest and its lookup, which the goal measures with. The rest is the header, three readings of clocks, and what is read of the token, its key and the index, all of it once. Between two requests the processor has forgotten all of that: most of what the guard takes there is waiting for memory (the entry, the principal, its times), which the profile shows where the loop shows nothing.',
+  '- **A remembered token**: most of it is the digest and its lookup, which the goal measures with. The rest is the header, both clocks, and what is read of the token, its key and the index, all of it once. Between two requests the processor has forgotten all of that: most of what the guard takes there is waiting for memory (the entry, the principal, its times), which the profile shows where the loop shows nothing.',
   '- **A first-seen token**: beside `crypto.verify` stand two digests (where it is remembered, and what it is called when it is revoked), a strict reading (canonical base64url, UTF-8, no member named twice, frozen), and its entries in the cache, by token and by user, so that a revocation finds them. Who is faster does without these.',
   '- **Whole requests**: the row `SHA-256 + Map, else crypto.verify` is a guard that does only what a guard with digests cannot do without. Junk costs it a signature that nobody can spare it, and an exception on its way through Nest; both are dear in a server, because the code is seldom run. What stands between that row and ours for junk is the strict reading, an error that tells the operator why, and its place among the refusals that are remembered.',
 ];
