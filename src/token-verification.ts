@@ -9,7 +9,7 @@ import type { Principal } from './core/principal.js';
 import { type Doubt, tooOld, unavailable, wordFor } from './doubt.js';
 import { Flights } from './flights.js';
 import { ResolvedOptions } from './genauth.options.js';
-import type { Presented } from './presented.js';
+import { InHand, type Presented } from './presented.js';
 import { Revoker } from './revoker.js';
 import { Applications } from './verify/applications.js';
 import { judgeTimes } from './verify/claims.js';
@@ -27,6 +27,7 @@ export class TokenVerification {
   readonly #latestWall: (now: number) => number;
   /** What each principal that was accepted rests on. */
   readonly #known = new WeakMap<Principal, Verified>();
+  readonly #inHand = new InHand();
   /** The demands of the call before: nearly always those of the next as well. */
   #checked: Demands | undefined;
 
@@ -52,6 +53,10 @@ export class TokenVerification {
   /** See `TokenService.verify`. */
   async verify(text: string, demands: Demands): Promise<Principal> {
     const token = this.#present(text, demands);
+    return this.#inHand.during(token, () => this.#verify(token, demands));
+  }
+
+  async #verify(token: Presented, demands: Demands): Promise<Principal> {
     let verified =
       this.#remembered(token) ??
       this.#verifyHere(token) ??
@@ -65,10 +70,8 @@ export class TokenVerification {
       token.version = Math.min(token.version, verified.presentedVersion ?? Infinity);
       verified = await this.#ask(token, verified, doubt);
     }
-    throw new GenAuthUnavailableError(
-      'revocation_boundary',
-      'revocations keep arriving; try again',
-    );
+    const detail = 'revocations keep arriving; try again';
+    throw new GenAuthUnavailableError('revocation_boundary', detail);
   }
 
   /** See `TokenService.check`. */
@@ -88,7 +91,8 @@ export class TokenVerification {
     // Whose an opaque token is said to be can depend on who is asked; a JWT says so itself.
     const { appId } = demands;
     const key = appId === undefined || !isOpaque(text) ? digest : `${digest} ${appId}`;
-    return { text, key, at: momentOf(this.clock), version: this.revoker.version };
+    const version = this.#inHand.oldest(key, this.revoker.version);
+    return { text, key, at: momentOf(this.clock), version };
   }
 
   #accept(verified: Verified, { version }: Presented): Principal {

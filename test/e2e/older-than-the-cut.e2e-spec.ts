@@ -22,7 +22,7 @@ async function opaque(more: object = {}): Promise<void> {
   app = await scene.start({ ...scene.genauth.application.options(), ...more });
 }
 
-/** A store that answers when it is told to. */
+/** A store that gives its first answer when it is told to. */
 class HeldMap extends Map<string, unknown> {
   asked = 0;
   release = (): void => {};
@@ -30,7 +30,7 @@ class HeldMap extends Map<string, unknown> {
 
   override get(key: string): unknown {
     this.asked += 1;
-    return this.#released.then(() => super.get(key));
+    return this.asked === 1 ? this.#released.then(() => super.get(key)) : super.get(key);
   }
 }
 
@@ -44,6 +44,19 @@ describe('a token that was in our hands before a cut', () => {
     await app.tokens.revokeSubject('ann');
     store.release();
     expect((await first).status).toBe(401);
+    expect(await statusOf(app, token)).toBe(401);
+  });
+
+  it('is refused though who brings it after the cut is answered before who brought it first', async () => {
+    const store = new HeldMap();
+    await opaque({ cache: { store: createCache({ stores: [new Keyv({ store })] }) } });
+    const { access_token: token } = scene.genauth.opaqueToken({ sub: 'ann' });
+    const first = app.call('/me', token);
+    await eventually(() => store.asked === 1);
+    await app.tokens.revokeSubject('ann');
+    const second = await statusOf(app, token);
+    store.release();
+    expect([second, (await first).status]).toEqual([401, 401]);
     expect(await statusOf(app, token)).toBe(401);
   });
 
