@@ -43,6 +43,7 @@ function pack(keysOfKinds: readonly (readonly Digest[])[]): string {
   const keys = keysOfKinds.flat();
   const target = Buffer.alloc(TARGET_KINDS.length + 1 + keys.length * KEY_BYTES);
   let begun = 0;
+  // In one byte each: with 64 audiences, as many as a token may name, there are 139 keys at most.
   for (const [kind, { length }] of keysOfKinds.entries()) target[kind + 1] = begun += length;
   for (const [place, key] of keys.entries()) target.write(key, positionOf(place), 'base64url');
   return target.toString('latin1');

@@ -334,6 +334,23 @@ describe.each(marks)('a watermark of the %s %j', (kind, ids, claims) => {
 });
 
 describe('several watermarks', () => {
+  it('reach a token by the last of as many names as one can have', () => {
+    const audience = Array.from({ length: 64 }, (_, place) => `client ${place}`);
+    const named = token('named', { sub: 'user', azp: 'party', aud: audience });
+    const last = audience.at(-1) as string;
+    const cuts = [
+      ['client', last],
+      ['client', last, 'user'],
+      ['client', 'party'],
+      ['subject', 'user'],
+    ];
+    for (const [kind, ...ids] of [...cuts, ['issuer']] as [Mark, ...string[]][]) {
+      const { index } = scene();
+      index.apply([watermark(kind, ids, 0)]);
+      expect(index.check(named, lenient)).toEqual({ is: 'denied', by: kind });
+    }
+  });
+
   const claims = { sid: 'sid', sub: 'user', client_id: 'client', iat: seconds(0) };
   const pairs = marks.flatMap((one) => marks.filter((two) => two !== one).map((two) => [one, two]));
 
